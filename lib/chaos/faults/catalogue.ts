@@ -1,0 +1,45 @@
+import type { FaultType } from './define.ts';
+import type { InjectorName, ServiceName } from './fault.ts';
+import { connectionError } from './types/connection-error.ts';
+import { intermittent } from './types/intermittent.ts';
+import { latency } from './types/latency.ts';
+import { malformedResponse } from './types/malformed-response.ts';
+import { packetLoss } from './types/packet-loss.ts';
+import { processKilled } from './types/process-killed.ts';
+import { processPaused } from './types/process-paused.ts';
+import { serverError } from './types/server-error.ts';
+import { thermalThrottle } from './types/thermal-throttle.ts';
+import { timeout } from './types/timeout.ts';
+import { unavailable } from './types/unavailable.ts';
+import { vramExhaustion } from './types/vram-exhaustion.ts';
+
+/** Every fault type, in the order in which they are offered. */
+export const FAULT_TYPES: readonly FaultType[] = [
+  timeout,
+  connectionError,
+  serverError,
+  intermittent,
+  latency,
+  unavailable,
+  malformedResponse,
+  packetLoss,
+  vramExhaustion,
+  thermalThrottle,
+  processKilled,
+  processPaused,
+];
+
+export function findFaultType(type: string): FaultType | undefined {
+  return FAULT_TYPES.find((declared) => declared.type === type);
+}
+
+export function faultTypesFor(service: ServiceName): readonly FaultType[] {
+  return FAULT_TYPES.filter((declared) => declared.services.includes(service));
+}
+
+/** The process in which a fault acts: the proxies, except for what happens inside a process. */
+export function injectorFor(service: ServiceName, type: FaultType): InjectorName {
+  if (type.injector) return type.injector;
+  if (service === 'gpu') return 'inference';
+  return 'proxy';
+}

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import type { FaultPlane, InjectorName, ServiceName } from './fault.ts';
+
+/** How the seed document words what must happen to the system under the fault. */
+export interface FaultPromise {
+  readonly service: ServiceName;
+  readonly text: string;
+}
+
+/**
+ * One fault type, declared once. Forms, REST validation, OpenAPI and the docs page are made from it.
+ *
+ * `params` is a strict zod object; give each field `.default()` and `.meta({ title, description, unit })`, so that
+ * an empty object is always a valid set of parameters.
+ */
+export interface FaultType {
+  readonly type: string;
+  /** Two or three words for a switch. */
+  readonly title: string;
+  /** One sentence: what the peers see. */
+  readonly description: string;
+  readonly plane: FaultPlane;
+  readonly services: readonly ServiceName[];
+  readonly params: z.ZodObject;
+  /** Default share of calls hit, 0–1. @default 1 */
+  readonly defaultRatio?: number;
+  /** The process that acts, when it does not follow from the service (see `injectorFor`). */
+  readonly injector?: InjectorName;
+  readonly promises?: readonly FaultPromise[];
+}
+
+/** Checks a declaration at load: a type whose defaults do not pass its own schema is a programmer's mistake. */
+export function defineFaultType<const T extends FaultType>(declaration: T): T {
+  const { type, params, services, defaultRatio } = declaration;
+  if (!/^[a-z][a-z0-9_]*$/.test(type)) throw new TypeError(`Expected a snake_case fault type, got "${type}"`);
+  if (services.length === 0) throw new TypeError(`Fault type "${type}" names no service`);
+  if (defaultRatio !== undefined && !(defaultRatio >= 0 && defaultRatio <= 1)) {
+    throw new RangeError(`Expected defaultRatio of "${type}" to be from 0 to 1, got ${defaultRatio}`);
+  }
+  const parsed = params.safeParse({});
+  if (!parsed.success) {
+    throw new TypeError(`Fault type "${type}" has a parameter without default: ${parsed.error.message}`);
+  }
+  return declaration;
+}
+
+/** A whole number of milliseconds with a default and a range, for fault parameters. */
+export function milliseconds(
+  title: string,
+  range: { min: number; max: number; default: number },
+  description = title,
+) {
+  return z
+    .number()
+    .int()
+    .min(range.min)
+    .max(range.max)
+    .default(range.default)
+    .meta({ title, description, unit: 'ms' });
+}

@@ -1,0 +1,282 @@
+import { EventEmitter } from 'node:events';
+import { type Clock, systemClock, type Timer } from '../clock.ts';
+import { ChaosError } from '../errors.ts';
+import { drawFor } from '../random.ts';
+import type { FaultActivity, FaultEndReason, FaultMatch, FaultSpec, ServiceName } from './fault.ts';
+
+/** A call as an injector sees it. */
+export interface CallInfo {
+  /** What the hit is counted under: an HTTP route, a command, a SQL verb, a kernel. */
+  readonly kind: string;
+  readonly route?: string;
+  readonly command?: string;
+  readonly sql?: string;
+  readonly file?: string;
+  /** Health checks are numbered apart, so that their rhythm does not shift the verdicts of the work. */
+  readonly healthCheck?: boolean;
+}
+
+/** The fault that hits a call, and a draw of its own (0–1) for jitter and the like. */
+export interface Verdict {
+  readonly fault: FaultSpec;
+  readonly draw: number;
+}
+
+/** What makes a fault happen where it acts. All three must be in force when they return or resolve. */
+export interface FaultEffect {
+  arm(fault: FaultSpec): void | Promise<void>;
+  change(fault: FaultSpec, previous: FaultSpec): void | Promise<void>;
+  /** Must leave calls clean: whatever is made right after it resolved is undisturbed. */
+  end(fault: FaultSpec, reason: FaultEndReason): void | Promise<void>;
+}
+
+export interface FaultInjectorOptions {
+  /** @default systemClock */
+  clock: Clock;
+  /** Silence of the control process after which every fault is ended, ms. @default 3000 */
+  silenceMs: number;
+  /** Longest lease that is accepted, ms. @default 900 000 */
+  maxTtlMs: number;
+  /** What happens on arm, change and end, beside answering `decide`. @default nothing */
+  effect: FaultEffect;
+}
+
+export const FAULT_INJECTOR_DEFAULTS: FaultInjectorOptions = {
+  clock: systemClock,
+  silenceMs: 3000,
+  maxTtlMs: 900_000,
+  effect: { arm: () => {}, change: () => {}, end: () => {} },
+};
+
+export interface FaultInjectorEvents {
+  armed: [{ fault: FaultSpec; at: number }];
+  ended: [{ fault: FaultSpec; at: number; reason: FaultEndReason; activity: FaultActivity }];
+  effectFailed: [{ fault: FaultSpec; at: number; error: unknown }];
+}
+
+interface Armed {
+  spec: FaultSpec;
+  expiry: Timer;
+  calls: number;
+  healthCalls: number;
+  hits: number;
+  hitsByKind: Map<string, number>;
+  warning: string | undefined;
+}
+
+/** Kinds beyond this many are counted together as "other", so that hostile text cannot grow the map. */
+const MAX_KINDS = 64;
+
+/**
+ * Holds the faults of one process and ends them by itself.
+ *
+ * A fault is over when its TTL has run on the monotonic clock, when it is ended, or when `heartbeat` was not called
+ * for `silenceMs` or was called for another run. Nothing that happens elsewhere can make it last longer.
+ */
+export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
+  readonly #options: FaultInjectorOptions;
+  readonly #armed = new Map<string, Armed>();
+  #byService = new Map<ServiceName, Armed[]>();
+  #runId: string | undefined;
+  #silence: Timer | undefined;
+
+  constructor(options: Partial<FaultInjectorOptions> = {}) {
+    super();
+    this.#options = { ...FAULT_INJECTOR_DEFAULTS, ...options };
+    const { silenceMs, maxTtlMs } = this.#options;
+    if (!(silenceMs > 0)) throw new RangeError(`Expected silenceMs to be above 0, got ${silenceMs}`);
+    if (!(maxTtlMs > 0)) throw new RangeError(`Expected maxTtlMs to be above 0, got ${maxTtlMs}`);
+  }
+
+  /**
+   * Arms a fault; resolves once its effect is in force.
+   * @throws {ChaosError} FAULT_EXISTS when this id is already armed, INVALID_FAULT for a TTL out of range
+   * @throws whatever the effect throws; the fault is then not armed
+   */
+  async arm(spec: FaultSpec): Promise<void> {
+    if (this.#armed.has(spec.id)) throw new ChaosError('FAULT_EXISTS', `Fault ${spec.id} is already armed`);
+    const armed: Armed = {
+      spec,
+      expiry: this.#expiry(spec),
+      calls: 0,
+      healthCalls: 0,
+      hits: 0,
+      hitsByKind: new Map(),
+      warning: undefined,
+    };
+    this.#armed.set(spec.id, armed);
+    this.#index();
+    try {
+      await this.#options.effect.arm(spec);
+    } catch (error) {
+      armed.expiry.cancel();
+      this.#armed.delete(spec.id);
+      this.#index();
+      throw error;
+    }
+    this.emit('armed', { fault: spec, at: this.#options.clock.now() });
+  }
+
+  /**
+   * Replaces strength or lease of an armed fault. Counting goes on; an older or equal version is ignored.
+   * @throws {ChaosError} FAULT_NOT_FOUND
+   */
+  async change(spec: FaultSpec): Promise<void> {
+    const armed = this.#armed.get(spec.id);
+    if (!armed) throw new ChaosError('FAULT_NOT_FOUND', `Fault ${spec.id} is not armed here`);
+    if (spec.version <= armed.spec.version) return;
+    const previous = armed.spec;
+    armed.expiry.cancel();
+    armed.spec = spec;
+    armed.expiry = this.#expiry(spec);
+    await this.#options.effect.change(spec, previous);
+  }
+
+  /**
+   * Ends a fault; resolves once calls are clean. Ending an unknown id gives undefined.
+   *
+   * An effect whose end fails is reported by `effectFailed` and thrown, and the fault stays listed, so that nobody
+   * believes it gone.
+   */
+  async end(id: string, reason: FaultEndReason): Promise<FaultActivity | undefined> {
+    const armed = this.#armed.get(id);
+    if (!armed) return undefined;
+    armed.expiry.cancel();
+    this.#armed.delete(id);
+    this.#index();
+    try {
+      await this.#options.effect.end(armed.spec, reason);
+    } catch (error) {
+      if (!this.#armed.has(id)) {
+        this.#armed.set(id, armed);
+        this.#index();
+      }
+      this.emit('effectFailed', { fault: armed.spec, at: this.#options.clock.now(), error });
+      throw error;
+    }
+    const activity = activityOf(armed);
+    this.emit('ended', { fault: armed.spec, at: this.#options.clock.now(), reason, activity });
+    return activity;
+  }
+
+  async endAll(reason: FaultEndReason): Promise<void> {
+    await Promise.allSettled([...this.#armed.keys()].map((id) => this.end(id, reason)));
+  }
+
+  /** Says that the control process of `runId` is alive. Another run than before ends every fault. */
+  heartbeat(runId: string): void {
+    if (this.#runId !== undefined && this.#runId !== runId) this.#abandon();
+    this.#runId = runId;
+    this.#silence?.cancel();
+    this.#silence = this.#options.clock.after(this.#options.silenceMs, () => this.#abandon());
+  }
+
+  /**
+   * Decides whether this call is hit, and by which of the given types (all when none is given); the first fault
+   * armed that says yes wins. Every matching fault counts the call.
+   */
+  decide(service: ServiceName, call: CallInfo, types?: readonly string[]): Verdict | undefined {
+    const candidates = this.#byService.get(service);
+    if (candidates === undefined) return undefined;
+    let verdict: Verdict | undefined;
+    for (const armed of candidates) {
+      const { spec } = armed;
+      if (types && !types.includes(spec.type)) continue;
+      if (spec.match && !matches(spec.match, call)) continue;
+      const n = call.healthCheck ? armed.healthCalls++ : armed.calls++;
+      const lane = call.healthCheck ? `${service}/health` : service;
+      if (verdict || drawFor(spec.seed, spec.type, lane, n) >= spec.ratio) continue;
+      countHit(armed, call.kind);
+      verdict = { fault: spec, draw: drawFor(spec.seed ^ 0x5bd1e995, spec.type, lane, n) };
+    }
+    return verdict;
+  }
+
+  /** Faults armed on a service, oldest first. */
+  active(service: ServiceName): readonly FaultSpec[] {
+    return this.#byService.get(service)?.map((armed) => armed.spec) ?? [];
+  }
+
+  all(): readonly FaultSpec[] {
+    return [...this.#armed.values()].map((armed) => armed.spec);
+  }
+
+  /** Counts a hit that was not decided by `decide`: a connection reset when the fault came, a process killed. */
+  recordHit(id: string, kind: string): void {
+    const armed = this.#armed.get(id);
+    if (armed) countHit(armed, kind);
+  }
+
+  /** Sets the limitation shown beside the fault, for example "encrypted bytes: acting on TCP only". */
+  warn(id: string, warning: string): void {
+    const armed = this.#armed.get(id);
+    if (armed) armed.warning = warning;
+  }
+
+  activity(): FaultActivity[] {
+    return [...this.#armed.values()].map(activityOf);
+  }
+
+  /** Ends everything and stops listening for heartbeats. */
+  async close(): Promise<void> {
+    this.#silence?.cancel();
+    await this.endAll('injector_lost');
+  }
+
+  #abandon(): void {
+    this.#silence?.cancel();
+    void this.endAll('control_lost');
+  }
+
+  #expiry(spec: FaultSpec): Timer {
+    const { clock, maxTtlMs } = this.#options;
+    if (!(spec.ttlMs > 0 && spec.ttlMs <= maxTtlMs)) {
+      throw new ChaosError(
+        'INVALID_FAULT',
+        `Expected ttlMs to be above 0 and at most ${maxTtlMs}, got ${spec.ttlMs}`,
+      );
+    }
+    return clock.after(spec.ttlMs, () => {
+      this.end(spec.id, 'expired').catch(() => {}); // told by `effectFailed`
+    });
+  }
+
+  #index(): void {
+    this.#byService = new Map();
+    for (const armed of this.#armed.values()) {
+      const list = this.#byService.get(armed.spec.service);
+      if (list) list.push(armed);
+      else this.#byService.set(armed.spec.service, [armed]);
+    }
+  }
+}
+
+function countHit(armed: Armed, kind: string): void {
+  armed.hits++;
+  const key = armed.hitsByKind.has(kind) || armed.hitsByKind.size < MAX_KINDS ? kind : 'other';
+  armed.hitsByKind.set(key, (armed.hitsByKind.get(key) ?? 0) + 1);
+}
+
+function matches(match: FaultMatch, call: CallInfo): boolean {
+  return (
+    contains(call.route, match.route) &&
+    contains(call.command, match.command) &&
+    contains(call.sql, match.sql) &&
+    contains(call.file, match.file)
+  );
+}
+
+function contains(text: string | undefined, part: string | undefined): boolean {
+  if (part === undefined) return true;
+  return text?.toLowerCase().includes(part.toLowerCase()) ?? false;
+}
+
+function activityOf(armed: Armed): FaultActivity {
+  return {
+    id: armed.spec.id,
+    hits: armed.hits,
+    hitsByKind: Object.fromEntries(armed.hitsByKind),
+    seen: armed.calls + armed.healthCalls,
+    warning: armed.warning,
+  };
+}

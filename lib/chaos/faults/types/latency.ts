@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { defineFaultType, milliseconds } from '../define.ts';
+import { networkTargets } from '../network-targets.ts';
+
+export const latency = defineFaultType({
+  type: 'latency',
+  title: 'Latency',
+  description: 'Each call is delayed by a fixed time plus jitter; throughput is not cut.',
+  plane: 'network',
+  services: ['yolo26', 'nemotron', 'redis', 'database', 'network', 'ftp', 'gpu', 'pubsub'],
+  params: z.strictObject({
+    latencyMs: milliseconds('Latency', { min: 0, max: 60_000, default: 500 }, 'Added to each call'),
+    jitterMs: milliseconds(
+      'Jitter',
+      { min: 0, max: 60_000, default: 0 },
+      'Up to this much more or less, drawn for each call',
+    ),
+    services: networkTargets,
+  }),
+  promises: [
+    { service: 'network', text: 'Operations succeed with longer response times.' },
+    { service: 'database', text: 'Slow reads are answered from the cache, marked stale.' },
+  ],
+});

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { defineFaultType, milliseconds } from '../define.ts';
+
+export const processKilled = defineFaultType({
+  type: 'process_killed',
+  title: 'Process killed',
+  description: 'The process gets SIGKILL and is held down, then started again.',
+  plane: 'process',
+  services: ['pipeline', 'inference', 'redis', 'database'],
+  injector: 'supervisor',
+  params: z.strictObject({
+    holdMs: milliseconds(
+      'Held down',
+      { min: 0, max: 600_000, default: 20_000 },
+      'How long it stays down; 0 restarts it at once',
+    ),
+  }),
+});
