@@ -2,6 +2,19 @@
  * The one model of a fault. Pure data and types: this file is safe to load in a browser.
  */
 
+/** Response header that carries the id of the fault that made an HTTP answer. */
+export const FAULT_HEADER = 'x-brownout-fault';
+
+/** The mark of an injected failure inside a RESP error, a PostgreSQL error detail, an FTP reply or a CUDA error. */
+export function faultMark(faultId: string): string {
+  return `[brownout:${faultId}]`;
+}
+
+/** The fault id inside a text that carries a mark. */
+export function readFaultMark(text: string): string | undefined {
+  return /\[brownout:([A-Za-z0-9_-]+)\]/.exec(text)?.[1];
+}
+
 /** Everything a fault can be aimed at: the seed's eight services, then the two processes that are not one of them. */
 export const SERVICE_NAMES = [
   'yolo26',
