@@ -1,0 +1,22 @@
+import { createServer } from 'node:net';
+
+/** Whether this loopback port can be listened on now. */
+export function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
+  });
+}
+
+/**
+ * A free port from 20000–29999, outside the ephemeral range: a port that a listener gave up there can be taken by a
+ * client that connects to itself.
+ */
+export async function findFreePort(taken: ReadonlySet<number> = new Set()): Promise<number> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    if (!taken.has(port) && (await isPortFree(port))) return port;
+  }
+  throw new Error('No free port between 20000 and 29999');
+}

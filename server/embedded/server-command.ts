@@ -1,0 +1,9 @@
+/** How to start one of the servers that are not ours. */
+export interface ServerCommand {
+  command: string;
+  args: string[];
+  cwd: string;
+  env?: Record<string, string>;
+  /** Signal that makes it stop cleanly and at once. */
+  stopSignal: NodeJS.Signals;
+}
