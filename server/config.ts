@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 
@@ -94,6 +94,25 @@ function allowed(issue: z.core.$ZodIssue | undefined): string {
     default:
       return issue?.message ?? 'another value';
   }
+}
+
+/** Reads `.env` of the working directory; what the environment already holds wins. */
+export function loadEnvFile(): void {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+}
+
+/** The environment of the children: ours, with the settings as they were understood. */
+export function childEnvironment(
+  settings: Settings,
+  env: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const inherited = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return {
+    NODE_ENV: 'production',
+    NEXT_TELEMETRY_DISABLED: '1',
+    ...Object.fromEntries(inherited),
+    DATA_DIR: settings.DATA_DIR,
+  };
 }
 
 const address = z.object({ host: z.string(), port: z.number().int() });

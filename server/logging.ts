@@ -1,8 +1,11 @@
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type { Logger } from 'pino';
 
-/** JSON lines on stdout; the supervisor keeps them in `DATA_DIR/logs` and shows warnings on the terminal. */
-export function createLogger(process: string, level: string): Logger {
-  return pino({ base: { process }, level, timestamp: pino.stdTimeFunctions.isoTime });
+/**
+ * JSON lines on stdout, which the supervisor keeps in `DATA_DIR/logs`; its own lines go to `destination`.
+ */
+export function createLogger(process: string, level: string, destination?: DestinationStream): Logger {
+  const options = { base: { process }, level, timestamp: pino.stdTimeFunctions.isoTime };
+  return destination ? pino(options, destination) : pino(options);
 }

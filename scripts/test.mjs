@@ -1,0 +1,49 @@
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureBuild } from './setup/build.mjs';
+import { ensureDependencies, projectNode } from './setup/dependencies.mjs';
+import { ensureChromium, ensureRedis } from './setup/programs.mjs';
+import { fail, ROOT, run } from './setup/run.mjs';
+
+/**
+ * `npm test [-- FILTER …]`: static checks, then every test against real servers and a real browser.
+ * `npm run soak`: the runs that take longer. Ends with one line that counts.
+ */
+const soak = process.argv.includes('--soak');
+const filters = process.argv.slice(2).filter((argument) => argument !== '--soak');
+
+ensureDependencies();
+const node = projectNode();
+ensureRedis();
+const chromium = ensureChromium();
+ensureBuild(node);
+
+const env = { CHROMIUM_PATH: chromium, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}` };
+if (!soak && filters.length === 0 && run('npm', ['run', '--silent', 'check'], env) !== 0)
+  fail('The static checks failed: see above');
+
+const report = join(ROOT, 'reports', 'tests.json');
+mkdirSync(join(ROOT, 'reports'), { recursive: true });
+rmSync(report, { force: true });
+const projects = soak ? ['soak'] : ['unit', 'integration', 'e2e'];
+const status = run(
+  node,
+  [
+    join(ROOT, 'node_modules', 'vitest', 'vitest.mjs'),
+    'run',
+    ...projects.map((name) => `--project=${name}`),
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...filters,
+  ],
+  env,
+);
+const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+  readFileSync(report, 'utf8'),
+);
+const skipped = numPendingTests + numTodoTests;
+console.log(
+  `\n${numPassedTests} passed, ${numFailedTests} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
+);
+process.exit(status === 0 && numPassedTests === 0 ? 1 : status);

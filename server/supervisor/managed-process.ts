@@ -1,0 +1,222 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { EventEmitter } from 'node:events';
+import type { Writable } from 'node:stream';
+import type { ProcessStatus } from '#lib/protocol/state.ts';
+import type { ServerCommand } from '../embedded/server-command.ts';
+
+export interface ManagedProcessOptions {
+  name: ProcessStatus['name'];
+  /** Called before each start. */
+  command: () => ServerCommand | Promise<ServerCommand>;
+  /** Resolves once it serves; rejects when it will not. Ours say so over their channel, when this is absent. */
+  ready?: () => Promise<void>;
+  log: Writable;
+  /** Told the pid of each start, and undefined at each end. */
+  onPid?: (pid: number | undefined) => void;
+}
+
+export interface ManagedProcessEvents {
+  changed: [{ status: ProcessStatus; reason: string | null }];
+  /** It ended with exit code 2: a setting is wrong, and starting it again would not help. */
+  misconfigured: [{ name: string; message: string }];
+}
+
+type Wish = 'run' | 'hold' | 'stop';
+
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5000;
+/** Up for this long, and the next crash starts over with the shortest wait. */
+const STEADY_MS = 10_000;
+const STOP_LIMIT_MS = 6000;
+
+/** One child: started, watched, started again with growing waits, held down or paused by a fault, stopped. */
+export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
+  readonly name: ProcessStatus['name'];
+  readonly #options: ManagedProcessOptions;
+  #wish: Wish = 'stop';
+  #child: ChildProcess | undefined;
+  #state: ProcessStatus['state'] = 'down';
+  #since = Date.now();
+  #restarts = 0;
+  #starts = 0;
+  #lastExit: string | null = null;
+  #backoffMs = FIRST_BACKOFF_MS;
+  #upAt = 0;
+  #retry: NodeJS.Timeout | undefined;
+  #lastLine = '';
+
+  constructor(options: ManagedProcessOptions) {
+    super();
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get status(): ProcessStatus {
+    return {
+      name: this.name,
+      state: this.#state,
+      pid: this.#child?.pid ?? null,
+      since: this.#since,
+      restarts: this.#restarts,
+      lastExit: this.#lastExit,
+    };
+  }
+
+  /** Resolves once it serves for the first time after this call. */
+  async start(): Promise<void> {
+    this.#wish = 'run';
+    if (this.#state === 'up') return;
+    const up = this.#untilUp();
+    if (!this.#child) await this.#spawn();
+    await up;
+  }
+
+  /** kill -9, and not started again before `release`. */
+  hold(): void {
+    this.#wish = 'hold';
+    clearTimeout(this.#retry);
+    if (this.#child) this.#child.kill('SIGKILL');
+    this.#become('held', 'killed by a fault');
+  }
+
+  /** Starts a held process again; resolves when it serves, or after `withinMs` while it still starts. */
+  async release(withinMs: number): Promise<void> {
+    if (this.#wish !== 'hold') return;
+    this.#wish = 'run';
+    await this.#gone();
+    this.#backoffMs = FIRST_BACKOFF_MS;
+    const up = this.#untilUp();
+    await this.#spawn();
+    await Promise.race([up, new Promise((resolve) => setTimeout(resolve, withinMs))]);
+  }
+
+  /** SIGSTOP: its sockets stay open and nothing answers. */
+  pause(): void {
+    if (this.#child?.kill('SIGSTOP')) this.#become('paused', 'paused by a fault');
+  }
+
+  resume(): void {
+    if (this.#state !== 'paused') return;
+    this.#child?.kill('SIGCONT');
+    this.#become('up', 'resumed');
+  }
+
+  /** kill -9 and an immediate new start. */
+  restart(): void {
+    this.#backoffMs = FIRST_BACKOFF_MS;
+    this.#child?.kill('SIGKILL');
+  }
+
+  /** Asks it to stop, kills it after 6 s, resolves when it is gone. */
+  async stop(): Promise<void> {
+    this.#wish = 'stop';
+    clearTimeout(this.#retry);
+    const child = this.#child;
+    if (!child) return;
+    child.kill('SIGCONT');
+    child.kill(this.#stopSignal);
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
+    await this.#gone();
+    clearTimeout(timer);
+  }
+
+  #stopSignal: NodeJS.Signals = 'SIGTERM';
+
+  async #spawn(): Promise<void> {
+    this.#become('starting', null);
+    try {
+      const { command, args, cwd, env, stopSignal } = await this.#options.command();
+      this.#stopSignal = stopSignal;
+      const channel = this.#options.ready ? [] : (['ipc'] as const);
+      // Its own group: Ctrl-C reaches the supervisor only, which then stops its children in order.
+      const child = spawn(command, args, {
+        cwd,
+        env: { ...env },
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe', ...channel],
+      });
+      this.#child = child;
+      if (this.#starts++ > 0) this.#restarts++;
+      this.#options.onPid?.(child.pid);
+      child.stdout?.pipe(this.#options.log, { end: false });
+      child.stderr?.on('data', (bytes: Buffer) => {
+        this.#lastLine = bytes.toString().trim().split('\n').at(-1) ?? '';
+        this.#options.log.write(bytes);
+      });
+      child.once('error', (error) => this.#ended(child, error.message));
+      child.once('exit', (code, signal) => {
+        if (code === 2 && this.#options.ready === undefined) {
+          this.#wish = 'stop';
+          this.emit('misconfigured', { name: this.name, message: this.#lastLine });
+        }
+        this.#ended(child, signal ?? `exit code ${code}`);
+      });
+      child.on('message', (message) => {
+        if ((message as { kind?: string }).kind === 'ready') this.#isUp(child);
+      });
+      this.#options.ready?.().then(
+        () => this.#isUp(child),
+        (error: Error) => {
+          this.#lastLine = error.message;
+          child.kill('SIGKILL');
+        },
+      );
+    } catch (error) {
+      this.#ended(undefined, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #isUp(child: ChildProcess): void {
+    if (this.#child !== child || this.#wish !== 'run') return;
+    this.#upAt = performance.now();
+    this.#become('up', null);
+  }
+
+  #ended(child: ChildProcess | undefined, how: string): void {
+    if (child !== this.#child) return;
+    this.#child = undefined;
+    this.#lastExit = how;
+    this.#options.onPid?.(undefined);
+    this.#tellGone();
+    if (this.#wish === 'hold') {
+      this.#become('held', 'killed by a fault');
+      return;
+    }
+    this.#become('down', this.#lastLine && how.startsWith('exit') ? `${how}: ${this.#lastLine}` : how);
+    if (this.#wish !== 'run') return;
+    if (this.#upAt > 0 && performance.now() - this.#upAt > STEADY_MS) this.#backoffMs = FIRST_BACKOFF_MS;
+    this.#retry = setTimeout(() => {
+      if (this.#wish === 'run' && !this.#child) void this.#spawn();
+    }, this.#backoffMs);
+    this.#backoffMs = Math.min(this.#backoffMs * 2, MAX_BACKOFF_MS);
+  }
+
+  #become(state: ProcessStatus['state'], reason: string | null): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#since = Date.now();
+    this.emit('changed', { status: this.status, reason });
+  }
+
+  #untilUp(): Promise<void> {
+    return new Promise((resolve) => {
+      const onChange = ({ status }: { status: ProcessStatus }) => {
+        if (status.state !== 'up') return;
+        this.off('changed', onChange);
+        resolve();
+      };
+      this.on('changed', onChange);
+    });
+  }
+
+  #waiting: (() => void)[] = [];
+
+  #gone(): Promise<void> {
+    if (!this.#child) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #tellGone(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
