@@ -1,0 +1,129 @@
+import type { Fact } from '#lib/protocol/facts.ts';
+import type { Fault } from '#lib/protocol/faults.ts';
+import type { BreakerState, Mode } from '#lib/protocol/state.ts';
+
+/** A stretch of the time axis, epoch ms. `toAt` null: still going on. */
+export interface Band<T> {
+  fromAt: number;
+  toAt: number | null;
+  value: T;
+}
+
+export interface FaultBand extends Band<{ id: string; label: string; service: string; by: string }> {
+  /** Row it is drawn in, so that bands never cover each other. */
+  row: number;
+}
+
+const FAULT_ROWS_MAX = 3;
+
+/** Bands of all faults that touch the window, newest rows reused, at most three rows deep. */
+export function faultBands(
+  facts: readonly Fact[],
+  active: readonly Fault[],
+  fromAt: number,
+  toAt: number,
+): FaultBand[] {
+  const started = new Map<string, { fault: Fault; endedAt: number | null }>();
+  for (const fact of facts) {
+    if (fact.type === 'faultStarted') started.set(fact.data.fault.id, { fault: fact.data.fault, endedAt: null });
+    if (fact.type === 'faultEnded') {
+      const known = started.get(fact.data.faultId);
+      if (known) known.endedAt = fact.at;
+    }
+  }
+  for (const fault of active) if (!started.has(fault.id)) started.set(fault.id, { fault, endedAt: null });
+
+  const rowEnds: number[] = [];
+  const bands: FaultBand[] = [];
+  const ordered = [...started.values()].sort((a, b) => a.fault.startedAt - b.fault.startedAt);
+  for (const { fault, endedAt } of ordered) {
+    if (fault.startedAt > toAt || (endedAt !== null && endedAt < fromAt)) continue;
+    let row = rowEnds.findIndex((end) => end <= fault.startedAt);
+    if (row < 0) row = rowEnds.length < FAULT_ROWS_MAX ? rowEnds.length : FAULT_ROWS_MAX - 1;
+    rowEnds[row] = endedAt ?? Number.POSITIVE_INFINITY;
+    bands.push({
+      fromAt: fault.startedAt,
+      toAt: endedAt,
+      row,
+      value: {
+        id: fault.id,
+        label: `${fault.service} ${fault.title.toLowerCase()}`,
+        service: fault.service,
+        by: fault.owner.name,
+      },
+    });
+  }
+  return bands;
+}
+
+/**
+ * Modes over the window, rebuilt from the changes. Before the first known change the mode is its `from`; without
+ * any, the present one; where nothing is known there is no band.
+ */
+export function modeBands(facts: readonly Fact[], now: Mode | null, fromAt: number, toAt: number): Band<Mode>[] {
+  const changes = facts.flatMap((fact) =>
+    fact.type === 'modeChanged' ? [{ at: fact.at, from: fact.data.from, to: fact.data.to }] : [],
+  );
+  return bandsOf(changes, now, fromAt, toAt);
+}
+
+/** States of each breaker that was anything but CLOSED in the window, ordered by name. */
+export function breakerBands(
+  facts: readonly Fact[],
+  now: ReadonlyMap<string, BreakerState>,
+  fromAt: number,
+  toAt: number,
+): { name: string; bands: Band<BreakerState>[] }[] {
+  const changes = new Map<string, Change<BreakerState>[]>();
+  for (const name of now.keys()) changes.set(name, []);
+  for (const fact of facts) {
+    if (fact.type !== 'breakerChanged') continue;
+    const list = changes.get(fact.data.breaker) ?? [];
+    list.push({ at: fact.at, from: fact.data.from, to: fact.data.to });
+    changes.set(fact.data.breaker, list);
+  }
+  return [...changes]
+    .map(([name, list]) => ({ name, bands: bandsOf(list, now.get(name) ?? null, fromAt, toAt) }))
+    .filter(({ bands }) => bands.some((band) => band.value !== 'CLOSED'))
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+interface Change<T> {
+  at: number;
+  from: T;
+  to: T;
+}
+
+function bandsOf<T>(changes: readonly Change<T>[], now: T | null, fromAt: number, toAt: number): Band<T>[] {
+  const first = changes[0];
+  if (!first) return now === null ? [] : [{ fromAt, toAt: null, value: now }];
+  const bands: Band<T>[] = [{ fromAt: Math.min(fromAt, first.at), toAt: first.at, value: first.from }];
+  for (const [index, change] of changes.entries()) {
+    bands.push({ fromAt: change.at, toAt: changes[index + 1]?.at ?? null, value: change.to });
+  }
+  return bands
+    .filter((band) => band.fromAt <= toAt && (band.toAt === null || band.toAt >= fromAt))
+    .map((band) => ({ ...band, fromAt: Math.max(band.fromAt, fromAt) }));
+}
+
+export interface Mark {
+  /** Position, px. */
+  x: number;
+  /** What lies here, oldest first. */
+  texts: string[];
+  kind: 'halt' | 'note' | 'alert';
+}
+
+/** Marks closer than `gapPx` become one with a count; the gravest kind gives it its shape. */
+export function clusterMarks(marks: readonly Mark[], gapPx = 12): Mark[] {
+  const rank = { note: 0, alert: 1, halt: 2 };
+  const clusters: Mark[] = [];
+  for (const mark of [...marks].sort((a, b) => a.x - b.x)) {
+    const near = clusters.at(-1);
+    if (near && mark.x - near.x < gapPx) {
+      near.texts.push(...mark.texts);
+      if (rank[mark.kind] > rank[near.kind]) near.kind = mark.kind;
+    } else clusters.push({ ...mark, texts: [...mark.texts] });
+  }
+  return clusters;
+}

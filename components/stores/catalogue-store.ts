@@ -1,0 +1,23 @@
+import { create } from 'zustand';
+import type { Catalogue } from '#lib/protocol/faults.ts';
+
+type CatalogueStore =
+  | { phase: 'loading'; catalogue: null; error: null }
+  | { phase: 'failed'; catalogue: null; error: string }
+  | { phase: 'loaded'; catalogue: Catalogue; error: null };
+
+export const useCatalogue = create<CatalogueStore>(() => ({ phase: 'loading', catalogue: null, error: null }));
+
+/** Loads the catalogue once; a failure is shown and may be tried again. */
+export async function loadCatalogue(): Promise<void> {
+  if (useCatalogue.getState().phase === 'loaded') return;
+  try {
+    const response = await fetch('/api/v1/catalogue', { signal: AbortSignal.timeout(5_000) });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    const catalogue = (await response.json()) as Catalogue;
+    useCatalogue.setState({ phase: 'loaded', catalogue, error: null });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    useCatalogue.setState({ phase: 'failed', catalogue: null, error: text });
+  }
+}

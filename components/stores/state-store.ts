@@ -1,0 +1,32 @@
+import { create } from 'zustand';
+import type { State } from '#lib/protocol/state.ts';
+import { structuralShare } from '../structural-share.ts';
+
+interface StateStore {
+  state: State | null;
+  /** Clock of the control process minus ours, ms. Every time on screen is on the server's clock. */
+  serverOffsetMs: number;
+}
+
+export const useSystem = create<StateStore>(() => ({ state: null, serverOffsetMs: 0 }));
+
+export function takeState(state: State): void {
+  useSystem.setState((store) => ({ state: structuralShare(store.state, state) }));
+}
+
+/**
+ * The smallest delay seen gives the best estimate of the offset; a jump of over a second means that one of the two
+ * clocks was set, so the estimate starts over.
+ */
+export function takeServerTime(serverAt: number): void {
+  const offset = serverAt - Date.now();
+  useSystem.setState((store) => {
+    const jumped = store.serverOffsetMs === 0 || Math.abs(offset - store.serverOffsetMs) > 1_000;
+    return offset > store.serverOffsetMs || jumped ? { serverOffsetMs: offset } : store;
+  });
+}
+
+/** Now on the server's clock, epoch ms. */
+export function serverNow(): number {
+  return Date.now() + useSystem.getState().serverOffsetMs;
+}

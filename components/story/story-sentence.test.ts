@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import type { Fact, FactData, FactType } from '#lib/protocol/facts.ts';
+import { sentence, sinceFault } from './story-sentence.ts';
+
+function makeFact<T extends FactType>(type: T, data: FactData[T], seq = 1, at = 0): Fact {
+  return { seq, at, type, subject: 'nemotron', data } as Fact;
+}
+const fault = {
+  id: 'f1',
+  version: 1,
+  service: 'nemotron' as const,
+  type: 'timeout',
+  title: 'Timeout',
+  params: {},
+  ratio: 0.3,
+  seed: 1,
+  ttlMs: 60_000,
+  leftMs: 60_000,
+  owner: { name: 'Ana', kind: 'browser' as const },
+  startedAt: 0,
+  expiresAt: 60_000,
+  plane: 'network' as const,
+  injector: 'proxy' as const,
+  armedInMs: 3,
+  hits: 0,
+  hitsByKind: {},
+  seen: 0,
+};
+
+describe('sentence', () => {
+  it('says who broke what, how much of it and for how long', () => {
+    const { lead, text, tone } = sentence(makeFact('faultStarted', { fault }));
+    expect(`${lead} ${text}`).toBe('Ana broke nemotron: timeout on 30 % of calls, for 1 min 0 s');
+    expect(tone).toBe('injected');
+  });
+
+  it('tells a failure that is not ours apart', () => {
+    const data = { breaker: 'redis', from: 'CLOSED', to: 'OPEN', reason: 'ECONNREFUSED', failures: 5 } as const;
+    expect(sentence(makeFact('breakerChanged', { ...data, origin: 'organic' })).text).toContain('(NOT OURS)');
+    expect(sentence(makeFact('breakerChanged', { ...data, origin: 'injected' })).text).toContain('(injected)');
+  });
+
+  it('names what is lost', () => {
+    const data = { verdict: 'LOSS', lost: 1, lostIds: ['01J9'], doubled: 0 } as const;
+    const line = sentence(makeFact('ledgerChanged', { ...data, lostIds: ['01J9'] }));
+    expect(line).toMatchObject({ tone: 'loss', text: '1 lost: 01J9; 0 doubled' });
+  });
+
+  it('names an injector that did not acknowledge the end', () => {
+    const receipt = {
+      faultId: 'f1',
+      service: 'nemotron' as const,
+      type: 'timeout',
+      reason: 'stopped' as const,
+      injector: 'proxy' as const,
+      acknowledged: false,
+      acknowledgedInMs: 1_000,
+      hits: 4,
+      remaining: ['nemotron breaker'],
+    };
+    const line = sentence(
+      makeFact('faultEnded', {
+        faultId: 'f1',
+        service: 'nemotron',
+        faultType: 'timeout',
+        reason: 'stopped',
+        hits: 4,
+        by: 'Ana',
+        receipt,
+      }),
+    );
+    expect(line.text).toContain('NOT ACKNOWLEDGED by proxy');
+    expect(line.text).toContain('still recovering: nemotron breaker');
+    expect(line.tone).toBe('open');
+  });
+});
+
+describe('sinceFault', () => {
+  it('counts from the newest fault for two minutes', () => {
+    const facts = [
+      makeFact('note', { by: 'Ana', text: 'before' }, 1, 0),
+      makeFact('faultStarted', { fault }, 2, 1_000),
+      makeFact('note', { by: 'Ana', text: 'soon' }, 3, 3_100),
+      makeFact('note', { by: 'Ana', text: 'late' }, 4, 200_000),
+    ];
+    expect([...sinceFault(facts)]).toEqual([[3, 2_100]]);
+  });
+});

@@ -1,0 +1,170 @@
+import type { Fact } from '#lib/protocol/facts.ts';
+import type { Origin } from '#lib/protocol/state.ts';
+import { percent, spokenDuration } from '../visual/quantity.ts';
+
+/** How grave a line is; decides shape and colour, never alone. */
+export type Tone = 'quiet' | 'injected' | 'half' | 'degraded' | 'open' | 'recovered' | 'loss' | 'halt';
+
+export interface Sentence {
+  /** Who or what, set in bold. */
+  lead: string;
+  text: string;
+  tone: Tone;
+}
+
+function origin(from: Origin | null): string {
+  if (from === null) return '';
+  return from === 'injected' ? ' (injected)' : ' (NOT OURS)';
+}
+
+function list(names: readonly string[]): string {
+  return names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+}
+
+const END_REASONS = {
+  stopped: 'stopped',
+  expired: 'time was up',
+  owner_lost: 'its browser was gone',
+  control_lost: 'ended by its process: control was silent',
+  control_crashed: 'cut short by a crash of the control process',
+  halted: 'halted',
+  rolled_back: 'rolled back',
+  injector_lost: 'the process it acted in is gone',
+} as const;
+
+/** One fact in plain words. */
+export function sentence(fact: Fact): Sentence {
+  switch (fact.type) {
+    case 'controlStarted':
+      return { lead: 'control', text: 'started; no fault is on', tone: 'quiet' };
+    case 'faultStarted': {
+      const { fault } = fact.data;
+      const share = fault.ratio < 1 ? ` on ${percent(fault.ratio)} of calls` : '';
+      const text = `broke ${fault.service}: ${fault.title.toLowerCase()}${share}, for ${spokenDuration(fault.ttlMs)}`;
+      return { lead: fault.owner.name, text, tone: 'injected' };
+    }
+    case 'faultChanged': {
+      const { fault, change, by } = fact.data;
+      const what = `${fault.service} ${fault.title.toLowerCase()}`;
+      const done = { strength: 'changed the strength of', extended: 'extended', takenOver: 'took over' }[change];
+      return { lead: by, text: `${done} ${what}`, tone: 'injected' };
+    }
+    case 'faultEnded': {
+      const { service, faultType, reason, hits, receipt } = fact.data;
+      const left = receipt?.remaining.length ? `; still recovering: ${list(receipt.remaining)}` : '';
+      const silent = receipt && !receipt.acknowledged ? `; NOT ACKNOWLEDGED by ${receipt.injector}` : '';
+      const text = `${faultType.replaceAll('_', ' ')} ended (${END_REASONS[reason]}) after ${hits} hits${silent}${left}`;
+      return { lead: service, text, tone: silent ? 'open' : 'recovered' };
+    }
+    case 'leaseWarning':
+      return {
+        lead: fact.data.owner,
+        text: `is gone; the fault ends in ${spokenDuration(fact.data.endsInMs)} unless it is taken over`,
+        tone: 'degraded',
+      };
+    case 'halted': {
+      const { by, reason, receipt } = fact.data;
+      const missing = receipt.unacknowledged.length ? `; NOT ACKNOWLEDGED by ${list(receipt.unacknowledged)}` : '';
+      const why = reason ? `, "${reason}"` : '';
+      const text = `halted everything: ${receipt.faults.length} faults ended in ${Math.round(receipt.tookMs)} ms${missing}${why}`;
+      return { lead: by, text, tone: 'halt' };
+    }
+    case 'resumed':
+      return { lead: fact.data.by, text: `resumed, "${fact.data.reason}"`, tone: 'quiet' };
+    case 'breakerChanged': {
+      const { breaker, to, failures, reason } = fact.data;
+      const from = origin(fact.data.origin);
+      switch (to) {
+        case 'OPEN':
+          return {
+            lead: breaker,
+            text: `breaker OPEN after ${failures} failures${from}: ${reason}`,
+            tone: 'open',
+          };
+        case 'HALF_OPEN':
+          return { lead: breaker, text: 'breaker HALF-OPEN: one trial is let through', tone: 'half' };
+        case 'CLOSED':
+          return { lead: breaker, text: 'breaker CLOSED again', tone: 'recovered' };
+        case 'FORCED_OPEN':
+          return { lead: breaker, text: 'breaker held OPEN by hand', tone: 'open' };
+      }
+      break;
+    }
+    case 'modeChanged': {
+      const { from, to, causes } = fact.data;
+      const why = causes.map((cause) => `${cause.text || cause.service}${origin(cause.origin)}`);
+      const because = why.length ? ` because ${list(why)}` : '';
+      const tone = to === 'NORMAL' ? 'recovered' : to === 'DEGRADED' ? 'degraded' : 'open';
+      return { lead: to, text: `mode, was ${from}${because}`, tone };
+    }
+    case 'serviceChanged': {
+      const { service, healthy, error } = fact.data;
+      return healthy
+        ? { lead: service, text: 'is healthy again', tone: 'recovered' }
+        : { lead: service, text: `is down${origin(fact.data.origin)}${error ? `: ${error}` : ''}`, tone: 'open' };
+    }
+    case 'deadLettered': {
+      const ours = fact.data.faultIds.length > 0 ? ' (injected)' : '';
+      return { lead: fact.data.queue, text: `dead letter${ours}: ${fact.data.error}`, tone: 'degraded' };
+    }
+    case 'deadLetterRedriven':
+      return { lead: fact.data.queue, text: `dead letter ${fact.data.id} sent again`, tone: 'quiet' };
+    case 'deadLetterPurged':
+      return { lead: fact.data.queue, text: `dead letter ${fact.data.id} purged, "${fact.data.reason}"`, tone: 'degraded' };
+    case 'ledgerChanged': {
+      const { verdict, lost, lostIds, doubled } = fact.data;
+      if (verdict === 'LOSS') {
+        return { lead: 'LEDGER', text: `${lost} lost: ${list(lostIds)}; ${doubled} doubled`, tone: 'loss' };
+      }
+      const words = {
+        BALANCED: 'balanced: every upload has its home',
+        MOVING: 'some uploads are on their way',
+        UNKNOWN: 'cannot be read',
+      };
+      return { lead: 'ledger', text: words[verdict], tone: verdict === 'UNKNOWN' ? 'degraded' : 'quiet' };
+    }
+    case 'alert':
+      return { lead: fact.data.service ?? 'alert', text: `${fact.data.text} (${fact.data.code})`, tone: 'degraded' };
+    case 'afterEffect':
+      return {
+        lead: fact.data.service,
+        text: `${fact.data.text}${fact.data.over ? ' (over)' : ''}`,
+        tone: fact.data.over ? 'recovered' : 'degraded',
+      };
+    case 'processChanged': {
+      const { process, state, reason } = fact.data;
+      const tone = state === 'up' ? 'recovered' : state === 'starting' ? 'quiet' : 'open';
+      return { lead: process, text: `process ${state}${reason ? `: ${reason}` : ''}`, tone };
+    }
+    case 'agentChanged':
+      return fact.data.connected
+        ? { lead: fact.data.agent, text: 'reports again', tone: 'quiet' }
+        : { lead: fact.data.agent, text: 'does not report any more', tone: 'degraded' };
+    case 'operatorChanged':
+      return { lead: fact.data.name, text: fact.data.here ? 'is here' : 'left', tone: 'quiet' };
+    case 'loopLag':
+      return { lead: 'control', text: `was busy for ${spokenDuration(fact.data.lagMs)}`, tone: 'degraded' };
+    case 'note':
+      return { lead: fact.data.by, text: fact.data.text, tone: 'quiet' };
+  }
+  // A newer server may send types that this page does not know.
+  const unknown: { type: string; subject: string } = fact;
+  return { lead: unknown.subject, text: unknown.type, tone: 'quiet' };
+}
+
+/** How long after a fault's start its consequences are told relative to it. */
+const CONSEQUENCE_MS = 120_000;
+
+/**
+ * For each fact the start of the newest fault before it, when that was less than two minutes ago: the story then
+ * reads "+2.1 s". Facts ascend by time.
+ */
+export function sinceFault(facts: readonly Fact[]): Map<number, number> {
+  const since = new Map<number, number>();
+  let startedAt: number | null = null;
+  for (const fact of facts) {
+    if (fact.type === 'faultStarted') startedAt = fact.at;
+    else if (startedAt !== null && fact.at - startedAt <= CONSEQUENCE_MS) since.set(fact.seq, fact.at - startedAt);
+  }
+  return since;
+}
