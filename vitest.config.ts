@@ -2,17 +2,31 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    maxWorkers: 2,
     projects: [
       {
         test: {
           name: 'unit',
-          include: [
-            'lib/**/*.test.ts',
-            'server/**/*.test.ts',
-            'components/**/*.test.ts',
-            'scripts/**/*.test.ts',
-          ],
+          include: ['{lib,server,components,scripts}/**/*.test.ts'],
           testTimeout: 20_000,
+          hookTimeout: 20_000,
+        },
+      },
+      {
+        // Each file starts a whole system of its own, and a browser where it needs one.
+        test: {
+          name: 'e2e',
+          include: ['tests/{integration,e2e}/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 90_000,
+        },
+      },
+      {
+        test: {
+          name: 'soak',
+          include: ['tests/soak/**/*.test.ts'],
+          testTimeout: 30 * 60_000,
+          hookTimeout: 90_000,
         },
       },
     ],

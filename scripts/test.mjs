@@ -25,7 +25,7 @@ if (!soak && filters.length === 0 && run('npm', ['run', '--silent', 'check'], en
 const report = join(ROOT, 'reports', 'tests.json');
 mkdirSync(join(ROOT, 'reports'), { recursive: true });
 rmSync(report, { force: true });
-const projects = soak ? ['soak'] : ['unit', 'integration', 'e2e'];
+const projects = soak ? ['soak'] : ['unit', 'e2e'];
 const status = run(
   node,
   [

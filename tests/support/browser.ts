@@ -1,0 +1,42 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
+
+export interface TestBrowser {
+  context: BrowserContext;
+  open(url: string): Promise<Page>;
+  close(): Promise<void>;
+}
+
+/** A real Chromium with a fresh profile. */
+export async function startBrowser(viewport = { width: 1440, height: 900 }): Promise<TestBrowser> {
+  const profile = await mkdtemp(join(tmpdir(), 'brownout-chromium-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
+    headless: true,
+    viewport,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  return {
+    context,
+    async open(url) {
+      const page = await context.newPage();
+      await page.goto(url);
+      await page.locator('[data-testid="live-status"][data-state="live"]').waitFor({ timeout: 20_000 });
+      return page;
+    },
+    async close() {
+      await context.close();
+      await rm(profile, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}

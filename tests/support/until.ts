@@ -1,0 +1,27 @@
+/**
+ * Asks again and again until there is an answer; gives it.
+ * @throws {Error} naming `what` after `timeoutMs`, with the last failure as its cause
+ */
+export async function until<T>(
+  what: string,
+  timeoutMs: number,
+  ask: () => T | undefined | Promise<T | undefined>,
+  everyMs = 100,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined && answer !== false && answer !== null) return answer;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > deadline) {
+      const why = last instanceof Error ? `: ${last.message}` : '';
+      throw new Error(`Waited ${timeoutMs} ms in vain until ${what}${why}`, { cause: last });
+    }
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
