@@ -2,6 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 
+/** Names and values as a process gets them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** A setting that cannot be used. Entry files print the message as one line and exit with code 2. */
 export class ConfigError extends Error {
   readonly code = 'INVALID_SETTING';
@@ -54,7 +57,7 @@ export type Settings = Readonly<RawSettings>;
 const LOOPBACK = ['127.0.0.1', 'localhost', '::1'];
 
 /** @throws {ConfigError} naming the setting, its value and what is allowed */
-export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+export function readSettings(env: Environment = process.env): Settings {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = settingsSchema.safeParse(given);
   if (!parsed.success) {
@@ -102,10 +105,7 @@ export function loadEnvFile(): void {
 }
 
 /** The environment of the children: ours, with the settings as they were understood. */
-export function childEnvironment(
-  settings: Settings,
-  env: NodeJS.ProcessEnv = process.env,
-): Record<string, string> {
+export function childEnvironment(settings: Settings, env: Environment = process.env): Record<string, string> {
   const inherited = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return {
     NODE_ENV: 'production',
@@ -154,7 +154,7 @@ export function wiringFile(dataDir: string): string {
 }
 
 /** @throws {ConfigError} when neither the environment nor DATA_DIR holds a usable wiring */
-export function readWiring(settings: Settings, env: NodeJS.ProcessEnv = process.env): Wiring {
+export function readWiring(settings: Settings, env: Environment = process.env): Wiring {
   const file = wiringFile(settings.DATA_DIR);
   try {
     return wiringSchema.parse(JSON.parse(env['BROWNOUT_WIRING'] ?? readFileSync(file, 'utf8')));

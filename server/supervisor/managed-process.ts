@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { ProcessStatus } from '#lib/protocol/state.ts';
@@ -125,16 +125,10 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   async #spawn(): Promise<void> {
     this.#become('starting', null);
     try {
-      const { command, args, cwd, env, stopSignal } = await this.#options.command();
+      const { stopSignal, ...how } = await this.#options.command();
       this.#stopSignal = stopSignal;
-      const channel = this.#options.ready ? [] : (['ipc'] as const);
       // Its own group: Ctrl-C reaches the supervisor only, which then stops its children in order.
-      const child = spawn(command, args, {
-        cwd,
-        env: { ...env },
-        detached: true,
-        stdio: ['ignore', 'pipe', 'pipe', ...channel],
-      });
+      const child = spawnDetached(how, this.#options.ready === undefined);
       this.#child = child;
       if (this.#starts++ > 0) this.#restarts++;
       this.#options.onPid?.(child.pid);
@@ -219,4 +213,12 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   #tellGone(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
+}
+
+function spawnDetached(
+  { command, args, cwd, env }: Omit<ServerCommand, 'stopSignal'>,
+  withChannel: boolean,
+): ChildProcess {
+  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', ...(withChannel ? (['ipc'] as const) : [])];
+  return spawn(command, args, { cwd, detached: true, stdio, env: env as NodeJS.ProcessEnv });
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { Client } from 'pg';
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { Fault, FaultReceipt, HaltReceipt } from '#lib/protocol/faults.ts';
 import type { ProcessStatus, State } from '#lib/protocol/state.ts';
-import { readSettings, readWiring, type Wiring } from '#server/config.ts';
+import { type Environment, readSettings, readWiring, type Wiring } from '#server/config.ts';
 import { findFreePort } from '#server/embedded/free-port.ts';
 import { endChild } from './spawned.ts';
 import { until } from './until.ts';
@@ -36,13 +36,13 @@ export class System {
   readonly wiring: Wiring;
   readonly #child: ChildProcess;
   readonly #output: () => string;
-  readonly #environment: NodeJS.ProcessEnv;
+  readonly #environment: Environment;
 
   constructor(parts: {
     dataDir: string;
     child: ChildProcess;
     output: () => string;
-    environment: NodeJS.ProcessEnv;
+    environment: Environment;
     wiring: Wiring;
   }) {
     this.dataDir = parts.dataDir;
@@ -221,16 +221,13 @@ export async function systemEnvironment(dataDir: string): Promise<Record<string,
   };
 }
 
-async function launch(dataDir: string, environment: NodeJS.ProcessEnv): Promise<System> {
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', 'server/supervisor/main.ts'],
-    {
-      cwd: ROOT,
-      env: environment,
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'], // the channel ends it when the test runner dies
-    },
-  );
+async function launch(dataDir: string, environment: Environment): Promise<System> {
+  const child: ChildProcess = fork('server/supervisor/main.ts', {
+    cwd: ROOT,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    env: environment as NodeJS.ProcessEnv,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'], // the channel ends it when the test runner dies
+  });
   let output = '';
   const keep = (bytes: Buffer) => {
     output += bytes.toString();

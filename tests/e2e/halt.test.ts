@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Problem } from '#lib/protocol/errors.ts';
+import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
+import { timeThrough } from '#tests/support/paths.ts';
+import { type System, startSystem } from '#tests/support/system.ts';
+import { untilRecovered } from '#tests/support/witness.ts';
+
+let system: System;
+let browser: TestBrowser;
+
+beforeAll(async () => {
+  [system, browser] = await Promise.all([startSystem({ cameraRate: 1 }), startBrowser()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await system?.close();
+});
+
+const SIX = [
+  { service: 'yolo26', type: 'unavailable' },
+  { service: 'nemotron', type: 'server_error' },
+  { service: 'redis', type: 'connection_error' },
+  { service: 'pubsub', type: 'timeout' },
+  { service: 'database', type: 'unavailable' },
+  { service: 'ftp', type: 'server_error' },
+] as const;
+
+describe('halt', () => {
+  it('ends six faults with a receipt, refuses new ones, and lets them again after a resume', async () => {
+    const page = await browser.open(system.url);
+    await Promise.all(SIX.map(({ service, type }) => system.startFault(service, type)));
+    for (const { service } of SIX) await expect(timeThrough(system, service), service).rejects.toThrow();
+
+    await page.getByTestId('halt-button').click();
+    await page.getByTestId('halted-banner').waitFor({ timeout: 5000 });
+    const halted = (await system.facts())
+      .flatMap((fact) => (fact.type === 'halted' ? [fact.data.receipt] : []))
+      .at(-1);
+    expect(halted?.unacknowledged).toEqual([]);
+    expect(halted?.faults.map((fault) => fault.service).sort()).toEqual(
+      SIX.map((fault) => fault.service).sort(),
+    );
+    for (const fault of halted?.faults ?? []) {
+      expect(fault.acknowledged, fault.service).toBe(true);
+      expect(fault.acknowledgedInMs).toBeGreaterThanOrEqual(0);
+    }
+    for (const { service } of SIX) await timeThrough(system, service);
+
+    const refused = await system.api<Problem>('POST', '/faults', { service: 'redis', type: 'latency' });
+    expect([refused.status, refused.body.code]).toEqual([409, 'HALTED']);
+    await page.getByTestId('resume-reason').fill('seen enough');
+    await page.getByTestId('resume-button').click();
+    await page.getByTestId('halted-banner').waitFor({ state: 'detached', timeout: 5000 });
+    const fault = await system.startFault('redis', 'latency');
+    await system.stopFault(fault.id);
+    await untilRecovered(system, page);
+  });
+
+  it('makes each path clean by the time of its acknowledgement', async () => {
+    for (let round = 0; round < 3; round++) {
+      await Promise.all(SIX.map(({ service, type }) => system.startFault(service, type)));
+      const receipt = await system.halt();
+      const calls = await Promise.allSettled(SIX.map(({ service }) => timeThrough(system, service)));
+      expect(receipt.faults).toHaveLength(6);
+      expect(calls.map((call) => call.status)).toEqual(SIX.map(() => 'fulfilled'));
+      expect((await system.api('POST', '/resume', { reason: 'next round' })).status).toBe(200);
+    }
+    await untilRecovered(system);
+  });
+});

@@ -1,0 +1,70 @@
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ProcessStatus } from '#lib/protocol/state.ts';
+import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
+import { switchOn, untilAttribute } from '#tests/support/console-page.ts';
+import { type System, startSystem } from '#tests/support/system.ts';
+import { until } from '#tests/support/until.ts';
+import { untilRecovered } from '#tests/support/witness.ts';
+
+let system: System;
+let browser: TestBrowser;
+let page: Page;
+
+beforeAll(async () => {
+  [system, browser] = await Promise.all([startSystem({ cameraRate: 3 }), startBrowser()]);
+  page = await browser.open(system.url);
+  await until(
+    'the first event is stored',
+    40_000,
+    async () => (await system.sql('select 1 from events limit 1')).length > 0,
+  );
+});
+afterAll(async () => {
+  await browser?.close();
+  await system?.close();
+});
+
+describe('a process killed and held down for 20 s', () => {
+  it.each([
+    { name: 'redis' as const, other: { service: 'nemotron', type: 'server_error' } },
+    { name: 'database' as const, other: { service: 'yolo26', type: 'latency' } },
+    { name: 'pipeline' as const, other: { service: 'gpu', type: 'latency' } },
+  ])('$name: the console says so, stays in command, and nothing is lost', async ({ name, other }) => {
+    const pid = await system.pid(name);
+    await switchOn(page, name, 'process_killed');
+    expect(isAlive(pid)).toBe(false);
+    const killedAt = performance.now();
+
+    await untilAttribute(page, `process-${name}`, 'data-state', 'held', 5000);
+    if (name === 'pipeline') await untilAttribute(page, 'mode', 'data-mode', 'UNKNOWN', 10_000);
+    else await untilAttribute(page, 'mode', 'data-mode', 'MINIMAL', 15_000);
+
+    const text = `made while ${name} is down`;
+    await system.api('POST', '/notes', { text });
+    await page.getByTestId('story').getByText(text).first().waitFor({ timeout: 2000 });
+
+    const fault = await system.startFault(other.service, other.type);
+    await untilAttribute(page, `active-fault-${other.service}-${other.type}`, 'data-state', 'on', 5000);
+    const receipt = await system.stopFault(fault.id);
+    expect(receipt.acknowledged).toBe(true);
+
+    expect(await stateOf(name)).toBe('held');
+    await until(`${name} is back`, 40_000, async () => (await stateOf(name)) === 'up');
+    expect(performance.now() - killedAt).toBeGreaterThan(18_000);
+    await untilRecovered(system, page);
+  });
+});
+
+async function stateOf(name: ProcessStatus['name']): Promise<string | undefined> {
+  return system.process(await system.state(), name)?.state;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
