@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 
@@ -70,6 +70,13 @@ export function readSettings(env: Environment = process.env): Settings {
     throw new ConfigError(
       'BROWNOUT_TOKEN',
       `HOST=${settings.HOST} is reachable from other machines: set BROWNOUT_TOKEN (at least 16 characters)`,
+    );
+  }
+  const frames = settings.CAMERA_FRAMES_DIR;
+  if (frames && !(existsSync(frames) && readdirSync(frames).some((name) => /\.jpe?g$/i.test(name)))) {
+    throw new ConfigError(
+      'CAMERA_FRAMES_DIR',
+      `CAMERA_FRAMES_DIR=${frames} is not usable: expected a directory with .jpg files`,
     );
   }
   const ports = ['PORT', 'BACKEND_PORT', 'FTP_PORT', 'YOLO26_PORT', 'NEMOTRON_PORT'] as const;

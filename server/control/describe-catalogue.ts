@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { FAULT_TYPES, injectorFor } from '#lib/chaos/faults/catalogue.ts';
+import type { FaultType } from '#lib/chaos/faults/define.ts';
+import { PRESETS } from '#lib/chaos/faults/presets.ts';
+
+interface ParameterSchema {
+  title?: string;
+  description?: string;
+  unit?: string;
+  default?: unknown;
+  minimum?: number;
+  maximum?: number;
+  enum?: unknown[];
+  type?: string;
+}
+
+/** The catalogue as the page docs/faults.md; a test holds the page against it. */
+export function describeCatalogue(): string {
+  return `${[
+    '# Fault types',
+    'This page is written by `npm run docs` from `lib/chaos/faults/`; a test fails when it is out of date.',
+    'Every fault is a lease: it ends after `ttlMs` (1 s to 15 min, default 60 s) where it acts, whatever happens to the console. `ratio` (0–1) is the share of calls that are hit; `seed` makes the same calls meet the same fate; `match` narrows it to a route, a command, SQL text or a file name.',
+    ...FAULT_TYPES.map(describeType),
+    '## Presets',
+    [
+      '| preset | what it arms | |',
+      '|---|---|---|',
+      ...PRESETS.map(
+        (preset) =>
+          `| \`${preset.name}\` | ${preset.faults.map((fault) => `${fault.service} ${fault.type}${fault.ratio === undefined ? '' : ` (ratio ${fault.ratio})`}`).join(' + ')} | ${preset.description} |`,
+      ),
+    ].join('\n'),
+  ].join('\n\n')}\n`;
+}
+
+function describeType(type: FaultType): string {
+  const injectors = [...new Set(type.services.map((service) => injectorFor(service, type)))];
+  const promises = (type.promises ?? []).map(({ service, text }) => `- ${service}: ${text}`);
+  return [
+    `## \`${type.type}\`: ${type.title}`,
+    type.description,
+    `Services: ${type.services.join(', ')}. Plane: ${type.plane}; acts in: ${injectors.join(', ')}. Default ratio: ${type.defaultRatio ?? 1}.`,
+    describeParameters(type),
+    promises.length > 0 ? `What the system promises under it:\n\n${promises.join('\n')}` : '',
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+function describeParameters(type: FaultType): string {
+  const { properties = {} } = z.toJSONSchema(type.params, { io: 'input' }) as {
+    properties?: Record<string, ParameterSchema>;
+  };
+  const rows = Object.entries(properties).map(([name, schema]) => {
+    const unit = schema.unit ? ` ${schema.unit}` : '';
+    const range = schema.enum
+      ? schema.enum.map(String).join(', ')
+      : schema.minimum !== undefined
+        ? `${schema.minimum}–${schema.maximum}${unit}`
+        : (schema.type ?? '');
+    return `| \`${name}\` | ${schema.description ?? schema.title ?? ''} | ${range} | ${JSON.stringify(schema.default)} |`;
+  });
+  return rows.length > 0
+    ? ['| parameter | meaning | range | default |', '|---|---|---|---|', ...rows].join('\n')
+    : 'No parameters.';
+}
