@@ -1,0 +1,77 @@
+import type { Namespace, Server } from 'socket.io';
+import type { LiveClientEvents, LiveServerEvents } from '../../lib/protocol/events.ts';
+import type { State } from '../../lib/protocol/state.ts';
+import type { Hub } from './hub.ts';
+
+export interface LiveGatewayOptions {
+  hub: Hub;
+  seq: () => number;
+  state: () => State;
+  /** @throws when this viewer may not look */
+  admit: (handshake: { headers: Record<string, unknown>; auth: Record<string, unknown> }) => void;
+  /** @default 500 */
+  everyMs?: number;
+}
+
+type NoData = Record<never, never>;
+
+/**
+ * The /live namespace: telemetry for viewers, volatile throughout. Who cannot keep up misses ticks, never gets old
+ * ones late.
+ */
+export class LiveGateway {
+  readonly #namespace: Namespace<LiveClientEvents, LiveServerEvents, NoData, NoData>;
+  readonly #options: LiveGatewayOptions;
+  readonly #timer: NodeJS.Timeout;
+  readonly #stopLayout: () => void;
+
+  constructor(io: Server, options: LiveGatewayOptions) {
+    this.#options = options;
+    this.#namespace = io.of('/live');
+    this.#namespace.use((socket, next) => {
+      try {
+        options.admit(socket.handshake);
+        next();
+      } catch (error) {
+        next(error instanceof Error ? error : new Error('not admitted'));
+      }
+    });
+    this.#namespace.on('connection', (socket) => {
+      socket.emit('layout', this.#layout());
+      socket.emit('tick', this.#tick());
+    });
+    this.#stopLayout = options.hub.onLayout(() => this.#namespace.emit('layout', this.#layout()));
+    this.#timer = setInterval(() => this.#send(), options.everyMs ?? 500);
+    this.#timer.unref();
+  }
+
+  get viewers(): number {
+    return this.#namespace.sockets.size;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#stopLayout();
+  }
+
+  #send(): void {
+    if (this.#namespace.sockets.size === 0) return;
+    this.#namespace.volatile.emit('tick', this.#tick());
+    this.#namespace.volatile.emit('state', { state: this.#options.state() });
+  }
+
+  #layout() {
+    const { hub } = this.#options;
+    return { layout: hub.layout, metrics: hub.metrics() };
+  }
+
+  #tick() {
+    const { hub, seq } = this.#options;
+    return { at: Date.now(), seq: seq(), layout: hub.layout, values: hub.values().map(rounded) };
+  }
+}
+
+/** Three decimals are finer than any chart, and keep a tick small. */
+function rounded(value: number | null): number | null {
+  return value === null ? null : Math.round(value * 1000) / 1000;
+}
