@@ -10,12 +10,19 @@ export interface TestBrowser {
 }
 
 /** A real Chromium with a fresh profile. */
-export async function startBrowser(viewport = { width: 1440, height: 900 }): Promise<TestBrowser> {
+export async function startBrowser({
+  viewport = { width: 1440, height: 900 },
+  proxyUrl,
+}: {
+  viewport?: { width: number; height: number };
+  proxyUrl?: string;
+} = {}): Promise<TestBrowser> {
   const profile = await mkdtemp(join(tmpdir(), 'brownout-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
     headless: true,
     viewport,
+    ...(proxyUrl ? { proxy: { server: proxyUrl, bypass: '<-loopback>' } } : {}),
     args: [
       '--no-sandbox',
       '--disable-gpu',
