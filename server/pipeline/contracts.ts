@@ -41,6 +41,8 @@ export interface IntakeSink {
   recordDuplicate(upload: ValidUpload, originalId: string): Promise<void>;
   /** Writes a dead letter for an upload that never became work (time-out, corrupt, too large …). Idempotent by key. */
   deadLetter(letter: IntakeDeadLetter): Promise<void>;
+  /** Notes on the dead letter of a partial upload that the camera sent it again and that it was accepted. Idempotent. */
+  linkDeadLetter?(key: string, uploadId: string): Promise<void>;
   /** Raises an alert fact, for example UPLOAD_TIMEOUTS, DISK_LOW, DISK_FULL. */
   alert(code: string, count: number, text: string): void;
   /** Claims a SHA-256 for an upload; gives the id of the upload that holds it (its own id: not a duplicate). */
