@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProcessStatus } from '#lib/protocol/state.ts';
 import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
 import { switchOn, untilAttribute } from '#tests/support/console-page.ts';
+import { isAlive } from '#tests/support/is-alive.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import { untilRecovered } from '#tests/support/witness.ts';
@@ -58,13 +59,4 @@ describe('a process killed and held down for 20 s', () => {
 
 async function stateOf(name: ProcessStatus['name']): Promise<string | undefined> {
   return system.process(await system.state(), name)?.state;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

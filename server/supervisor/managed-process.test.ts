@@ -1,0 +1,98 @@
+import { Writable } from 'node:stream';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { isAlive } from '#tests/support/is-alive.ts';
+import { ManagedProcess } from './managed-process.ts';
+
+const sink = () => new Writable({ write: (_chunk, _encoding, done) => done() });
+const started: ManagedProcess[] = [];
+
+function makeProcess(script: string): ManagedProcess {
+  const managed = new ManagedProcess({
+    name: 'pipeline',
+    log: sink(),
+    command: () => ({ command: process.execPath, args: ['-e', script], cwd: '/', stopSignal: 'SIGTERM' }),
+  });
+  started.push(managed);
+  return managed;
+}
+
+const SERVES =
+  'process.send({kind: "ready"}); process.on("disconnect", () => process.exit(0)); setInterval(() => {}, 1000)';
+
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((each) => each.stop()));
+});
+
+describe('ManagedProcess', () => {
+  it('is up once the child says that it serves', async () => {
+    const managed = makeProcess(SERVES);
+    await managed.start();
+    expect(managed.status).toMatchObject({ state: 'up', restarts: 0 });
+  });
+
+  it('starts a killed child again', async () => {
+    const managed = makeProcess(SERVES);
+    await managed.start();
+    const pid = managed.status.pid ?? 0;
+    process.kill(pid, 'SIGKILL');
+    await vi.waitFor(
+      () => expect(managed.status).toMatchObject({ state: 'up', restarts: 1, lastExit: 'SIGKILL' }),
+      5000,
+    );
+    expect(managed.status.pid).not.toBe(pid);
+  });
+
+  it('waits longer between the starts of a child that keeps crashing', async () => {
+    const startedAt: number[] = [];
+    const managed = makeProcess('process.exit(1)');
+    managed.on('changed', ({ status }) => {
+      if (status.state === 'starting') startedAt.push(performance.now());
+    });
+    void managed.start();
+    await vi.waitFor(() => expect(startedAt.length).toBeGreaterThanOrEqual(4), 10_000);
+    const waits = startedAt.slice(1).map((at, index) => at - (startedAt[index] ?? 0));
+    expect(waits[2]).toBeGreaterThan((waits[0] ?? 0) + 150); // 100, 200, 400 ms and the time of the crash itself
+  });
+
+  it('keeps a held child down until it is released', async () => {
+    const managed = makeProcess(SERVES);
+    await managed.start();
+    const pid = managed.status.pid ?? 0;
+    const states: string[] = [];
+    managed.on('changed', ({ status }) => states.push(status.state));
+    managed.hold();
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false));
+    await managed.release(5000);
+    expect(managed.status.state).toBe('up');
+    expect(states).toEqual(['held', 'starting', 'up']);
+  });
+
+  it('stops and continues a paused child', async () => {
+    const managed = makeProcess(SERVES);
+    await managed.start();
+    const pid = managed.status.pid;
+    managed.pause();
+    expect(managed.status.state).toBe('paused');
+    managed.resume();
+    expect(managed.status).toMatchObject({ state: 'up', pid });
+  });
+
+  it('does not start a child again that says its setting is wrong', async () => {
+    const managed = makeProcess('process.stderr.write("PORT is odd\\n"); process.exit(2)');
+    const told = new Promise<string>((resolve) =>
+      managed.once('misconfigured', ({ message }) => resolve(message)),
+    );
+    void managed.start();
+    expect(await told).toBe('PORT is odd');
+    expect(managed.status).toMatchObject({ state: 'down', restarts: 0 });
+  });
+
+  it('stops a child that is paused', async () => {
+    const managed = makeProcess(SERVES);
+    await managed.start();
+    const pid = managed.status.pid ?? 0;
+    managed.pause();
+    await managed.stop();
+    expect(isAlive(pid)).toBe(false);
+  });
+});
