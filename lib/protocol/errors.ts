@@ -16,6 +16,9 @@ export const ERROR_CODES = [
   'INJECTOR_UNAVAILABLE', // 503: a process that should act did not acknowledge; nothing was armed
   'BREAKER_NOT_FOUND', // 404
   'DEAD_LETTER_NOT_FOUND', // 404
+  'EVENT_NOT_FOUND', // 404, port 8000
+  'MEDIA_NOT_FOUND', // 404, port 8000
+  'STORAGE_UNAVAILABLE', // 503 with Retry-After, port 8000: the database did not answer and nothing is cached
   'PROCESS_UNAVAILABLE', // 503: the process that owns this is down
   'FORBIDDEN_ORIGIN', // 403: Host or Origin is not ours
   'UNAUTHORIZED', // 401

@@ -1,3 +1,5 @@
+import type { Ack } from './errors.ts';
+
 /** The backend's own API (port 8000): what its viewers get. */
 
 export const VIEWER_CHANNELS = ['events', 'service_status', 'alerts'] as const;
@@ -74,19 +76,37 @@ export interface ViewerEventChange {
 
 export type ViewerNotice =
   | { type: 'timeout'; service: string; retryAfterMs: number }
-  /** This viewer could not keep up and is being disconnected. */
-  | { type: 'slow_consumer' }
+  /** The backend is going down in good order. */
   | { type: 'shutdown' };
 
+/** Where a viewer stands in a channel. `missed`: some messages after its `lastSeq` are gone, so fetch the events. */
+export interface ViewerResume {
+  channel: ViewerChannel;
+  /** Of the newest message of the channel. */
+  seq: number;
+  missed: boolean;
+}
+
+/**
+ * A viewer that cannot keep up is cut: WebSocket close code 1001, reason `slow_consumer`
+ * (`details.context.reason` of Socket.IO's `disconnect`).
+ */
 export interface ViewerServerEvents {
   events: (message: ViewerMessage<ViewerEventChange>) => void;
   service_status: (message: ViewerMessage<Record<string, unknown>>) => void;
   alerts: (message: ViewerMessage<Record<string, unknown>>) => void;
-  /**
-   * First after each (re)connect, one a channel, followed by the messages after `lastSeq`.
-   * `missed`: some of those are gone, so fetch `GET /api/events`.
-   */
-  resumed: (resume: { channel: ViewerChannel; seq: number; missed: boolean }) => void;
+  /** First after each (re)connect, one a channel, followed by the messages after `lastSeq`. */
+  resumed: (resume: ViewerResume) => void;
   notice: (notice: ViewerNotice) => void;
 }
-export type ViewerClientEvents = Record<string, never>;
+
+export interface ViewerClientEvents {
+  subscribe: (
+    request: { channel: ViewerChannel; lastSeq?: number },
+    ack: (answer: Ack<ViewerResume>) => void,
+  ) => void;
+  unsubscribe: (
+    request: { channel: ViewerChannel },
+    ack: (answer: Ack<{ channel: ViewerChannel }>) => void,
+  ) => void;
+}

@@ -1,4 +1,5 @@
 import type { Server } from 'socket.io';
+import type { CircuitBreaker } from '#lib/chaos/breaker/circuit-breaker.ts';
 import type { Clock } from '#lib/chaos/clock.ts';
 import type { Random } from '#lib/chaos/random.ts';
 import type {
@@ -13,6 +14,8 @@ import type {
 import type { ViewerChannel, ViewerClientEvents, ViewerServerEvents } from '#lib/protocol/viewers.ts';
 import type { Logger } from '#server/logging.ts';
 import type { Broadcaster, Cache, Intake } from '../contracts.ts';
+import type { Queryable } from '../database/database.ts';
+import type { RecentEvents } from './recent-events.ts';
 
 /**
  * What the viewer side is made of, and what it needs from the process around it.
@@ -32,11 +35,6 @@ export interface RedisAddress {
   port: number;
   /** null: none. */
   password: string | null;
-}
-
-/** The part of a circuit breaker that the broadcaster needs: runs the call, or rejects while open. */
-export interface CallGuard {
-  run<T>(call: () => Promise<T>): Promise<T>;
 }
 
 /** Observes one call to a dependency (rate, latency, injected or organic); hands its result on unchanged. */
@@ -82,7 +80,7 @@ export interface ViewerCache extends Cache {
 export interface BroadcasterOptions {
   pubsub: RedisAddress;
   /** Breaker `broadcaster`. */
-  breaker: CallGuard;
+  breaker: CircuitBreaker;
   logger: Logger;
   /** Sets the time-outs. @default 'game-day' */
   profile?: Profile;
@@ -105,7 +103,7 @@ export interface BroadcasterStats {
   direct: number;
   /** Publishes that reached no subscriber. */
   unheard: number;
-  /** Publish attempts that failed and were tried again. */
+  /** Publish attempts that were tried again. */
   retried: number;
   /** Publishes that failed in the end. */
   failed: number;
@@ -128,12 +126,14 @@ export interface BroadcasterStats {
 export type ViewerServer = Server<ViewerClientEvents, ViewerServerEvents>;
 
 export interface ViewerBroadcaster extends Broadcaster {
-  /** Connects; resolves at once, Redis may be down. */
+  /** What this process knows of the newest events. */
+  readonly recent: RecentEvents;
+  /** Connects in the background (Redis may be down) and reads what was kept. */
   start(): Promise<void>;
   stats(): BroadcasterStats;
   /**
    * One message through PUBLISH and back through the subscription, past the breaker.
-   * @throws {Error} saying which half failed
+   * @throws {Error} saying what is missing, or the reason of `signal` when that aborts first
    */
   healthCheck(signal: AbortSignal): Promise<void>;
   /** Serves the viewers of this Socket.IO server; `createViewerApi` calls it. */
@@ -141,16 +141,6 @@ export interface ViewerBroadcaster extends Broadcaster {
   /** The newest events that this process has seen, newest first, for the console's report. */
   recentEvents(limit?: number): RecentEvent[];
   close(): Promise<void>;
-}
-
-export interface ViewerDatabase {
-  /**
-   * Runs one statement on the pool, within the pool's own time-outs; gives its rows.
-   * @throws whatever the pool throws; `retryAfterMs` on the error, when there, becomes Retry-After
-   */
-  query(text: string, values: readonly unknown[]): Promise<Record<string, unknown>[]>;
-  /** Tells a time-out from another failure. @default by code and message (57014, "timeout", DEADLINE_EXCEEDED) */
-  isTimeout?(error: unknown): boolean;
 }
 
 /** What the pipeline says of itself on `GET /api/health`. Every part carries when it was looked at. */
@@ -163,10 +153,18 @@ export interface PipelineHealth {
   dependencies?: DependencyStatus[];
 }
 
+export interface ReadStats {
+  fresh: number;
+  stale: number;
+  unavailable: number;
+  p95Ms: number | null;
+}
+
 export interface ViewerApiOptions {
   /** Port 0 takes a free one. */
   http: { host: string; port: number };
-  database: ViewerDatabase;
+  /** Its errors' `retryAfterMs`, when there, becomes Retry-After. */
+  database: Queryable;
   intake: Pick<Intake, 'locate'>;
   /** Folders that media may be read from: the media store and the inbox. Absolute. */
   mediaRoots: readonly string[];
@@ -182,6 +180,8 @@ export interface ViewerApiOptions {
 }
 
 export interface ViewerApi {
+  /** Reads of events: how they were answered, and p95 of the last 20 (null: fewer were made), ms. */
+  readStats(): ReadStats;
   /** The port it listens on. */
   readonly port: number;
   close(): Promise<void>;

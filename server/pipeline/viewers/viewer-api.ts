@@ -1,0 +1,99 @@
+import { createServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { Server } from 'socket.io';
+import { systemClock } from '#lib/chaos/clock.ts';
+import type { ViewerClientEvents, ViewerServerEvents } from '#lib/protocol/viewers.ts';
+import type { ViewerApi, ViewerApiOptions } from './contracts.ts';
+import { EventReader } from './event-reader.ts';
+import { createViewerRoutes } from './viewer-routes.ts';
+
+/** A request that takes longer to arrive, and a viewer that answers no ping for this long, are dropped, ms. */
+const REQUEST_LIMIT_MS = 15_000;
+const PING_MS = 5000;
+/** Longest message of a viewer, bytes. */
+const MAX_VIEWER_MESSAGE_BYTES = 16 * 1024;
+/** Time that open requests have at the end, ms. */
+const CLOSE_GRACE_MS = 300;
+
+/**
+ * Listens for viewers: HTTP and Socket.IO on one port.
+ *
+ * @throws the server's listen error, for example EADDRINUSE
+ */
+export async function createViewerApi(options: ViewerApiOptions): Promise<ViewerApi> {
+  const { http, broadcaster, clock = systemClock, logger, consolePort } = options;
+  const reader = new EventReader({
+    ...options,
+    clock,
+    recent: broadcaster.recent,
+    onTimeout: (retryAfterMs) => broadcaster.timedOut('database', retryAfterMs),
+  });
+  let ownPort = http.port;
+  const isAllowedOrigin = (origin: string) => {
+    const hosts = new Set(['127.0.0.1', 'localhost', '[::1]', http.host]);
+    for (const host of hosts) {
+      if (origin === `http://${host}:${consolePort}` || origin === `http://${host}:${ownPort}`) return true;
+    }
+    return false;
+  };
+
+  const app = createViewerRoutes({ ...options, clock, reader, isAllowedOrigin });
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const server = createServer(
+    { requestTimeout: REQUEST_LIMIT_MS, headersTimeout: REQUEST_LIMIT_MS },
+    (request, response) => {
+      void listener(request, response);
+    },
+  );
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+
+  const io = new Server<ViewerClientEvents, ViewerServerEvents>(server, {
+    transports: ['websocket'],
+    perMessageDeflate: false,
+    serveClient: false,
+    maxHttpBufferSize: MAX_VIEWER_MESSAGE_BYTES,
+    pingInterval: PING_MS,
+    pingTimeout: PING_MS,
+    allowRequest: (request, decide) => {
+      const { origin } = request.headers;
+      decide(null, origin === undefined || isAllowedOrigin(origin)); // no origin: not a web page
+    },
+  });
+  broadcaster.attach(io);
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(http.port, http.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  server.on('error', (error) => logger.error({ err: error }, 'viewer API'));
+  ownPort = (server.address() as AddressInfo).port;
+  logger.info({ host: http.host, port: ownPort }, 'viewer API listens');
+
+  // So that there is something to serve stale should the database go before the first viewer comes.
+  reader
+    .page(undefined, 100)
+    .catch((error: unknown) => logger.info({ err: error }, 'no events read at start'));
+
+  return {
+    port: ownPort,
+    readStats: () => reader.stats(),
+    async close() {
+      reader.close();
+      const closed = io.close();
+      server.closeIdleConnections();
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, CLOSE_GRACE_MS);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
