@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { type Clock, systemClock, type Timer } from '../clock.ts';
+import { emitSafely } from '../emit.ts';
 import { ChaosError } from '../errors.ts';
 import { drawFor } from '../random.ts';
 import type { FaultActivity, FaultEndReason, FaultMatch, FaultSpec, ServiceName } from './fault.ts';
@@ -57,6 +58,14 @@ export interface FaultInjectorEvents {
 interface Armed {
   spec: FaultSpec;
   expiry: Timer;
+  /** Monotonic end of the lease; holds even when a busy loop delays the timer. */
+  dueMs: number;
+  /** Arming, changing and ending of one fault never overlap: each waits for the one before. */
+  work: Promise<void> | undefined;
+  /** Its end has begun: it decides nothing any more, and stays listed only until its effect is gone. */
+  over: boolean;
+  /** The end under way; whoever else ends it gets the same promise. */
+  ending: Promise<FaultActivity> | undefined;
   calls: number;
   healthCalls: number;
   hits: number;
@@ -66,6 +75,9 @@ interface Armed {
 
 /** Kinds beyond this many are counted together as "other", so that hostile text cannot grow the map. */
 const MAX_KINDS = 64;
+
+/** Wait before an end that failed is tried again, ms. */
+const END_AGAIN_MS = 1000;
 
 /**
  * Holds the faults of one process and ends them by itself.
@@ -90,14 +102,19 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
 
   /**
    * Arms a fault; resolves once its effect is in force.
-   * @throws {ChaosError} FAULT_EXISTS when this id is already armed, INVALID_FAULT for a TTL out of range
+   * @throws {ChaosError} FAULT_EXISTS when this id is armed or still ending, INVALID_FAULT for a TTL out of range,
+   * FAULT_NOT_FOUND when it was ended before it was in force
    * @throws whatever the effect throws; the fault is then not armed
    */
   async arm(spec: FaultSpec): Promise<void> {
     if (this.#armed.has(spec.id)) throw new ChaosError('FAULT_EXISTS', `Fault ${spec.id} is already armed`);
+    this.#checkTtl(spec);
     const armed: Armed = {
       spec,
-      expiry: this.#expiry(spec),
+      ...this.#lease(spec.id, spec.ttlMs),
+      work: undefined,
+      over: false,
+      ending: undefined,
       calls: 0,
       healthCalls: 0,
       hits: 0,
@@ -106,57 +123,59 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
     };
     this.#armed.set(spec.id, armed);
     this.#index();
-    try {
-      await this.#options.effect.arm(spec);
-    } catch (error) {
-      armed.expiry.cancel();
-      this.#armed.delete(spec.id);
-      this.#index();
-      throw error;
-    }
-    this.emit('armed', { fault: spec, at: this.#options.clock.now() });
+    await this.#inTurn(armed, async () => {
+      try {
+        await this.#options.effect.arm(spec);
+      } catch (error) {
+        this.#remove(armed);
+        throw error;
+      }
+    });
+    if (armed.over) throw new ChaosError('FAULT_NOT_FOUND', `Fault ${spec.id} was ended while it was armed`);
+    this.#tell('armed', { fault: spec, at: this.#options.clock.now() });
   }
 
   /**
    * Replaces strength or lease of an armed fault. Counting goes on; an older or equal version is ignored.
-   * @throws {ChaosError} FAULT_NOT_FOUND
+   * @throws {ChaosError} FAULT_NOT_FOUND, or INVALID_FAULT for a TTL out of range or another service or type
+   * @throws whatever the effect throws; strength and lease are then as before
    */
   async change(spec: FaultSpec): Promise<void> {
-    const armed = this.#armed.get(spec.id);
-    if (!armed) throw new ChaosError('FAULT_NOT_FOUND', `Fault ${spec.id} is not armed here`);
-    if (spec.version <= armed.spec.version) return;
+    const armed = this.#find(spec.id);
     const previous = armed.spec;
-    armed.expiry.cancel();
+    if (spec.version <= previous.version) return;
+    if (spec.service !== previous.service || spec.type !== previous.type) {
+      throw new ChaosError('INVALID_FAULT', `Fault ${spec.id} is ${previous.type} on ${previous.service}`);
+    }
+    this.#checkTtl(spec);
+    const { clock, effect } = this.#options;
+    const previousDueMs = armed.dueMs;
     armed.spec = spec;
-    armed.expiry = this.#expiry(spec);
-    await this.#options.effect.change(spec, previous);
+    this.#renew(armed, spec.ttlMs);
+    try {
+      await this.#inTurn(armed, () => {
+        if (!armed.over) return effect.change(spec, previous);
+      });
+    } catch (error) {
+      if (armed.spec === spec && !armed.over) {
+        armed.spec = previous;
+        this.#renew(armed, Math.max(0, previousDueMs - clock.monotonicMs()));
+      }
+      throw error;
+    }
   }
 
   /**
    * Ends a fault; resolves once calls are clean. Ending an unknown id gives undefined.
    *
-   * An effect whose end fails is reported by `effectFailed` and thrown, and the fault stays listed, so that nobody
-   * believes it gone.
+   * An effect whose end fails is reported by `effectFailed` and thrown; the fault stays listed, so that nobody
+   * believes it gone, and its end is tried again until it succeeds.
    */
   async end(id: string, reason: FaultEndReason): Promise<FaultActivity | undefined> {
     const armed = this.#armed.get(id);
     if (!armed) return undefined;
-    armed.expiry.cancel();
-    this.#armed.delete(id);
-    this.#index();
-    try {
-      await this.#options.effect.end(armed.spec, reason);
-    } catch (error) {
-      if (!this.#armed.has(id)) {
-        this.#armed.set(id, armed);
-        this.#index();
-      }
-      this.emit('effectFailed', { fault: armed.spec, at: this.#options.clock.now(), error });
-      throw error;
-    }
-    const activity = activityOf(armed);
-    this.emit('ended', { fault: armed.spec, at: this.#options.clock.now(), reason, activity });
-    return activity;
+    armed.ending ??= this.#end(armed, reason);
+    return armed.ending;
   }
 
   async endAll(reason: FaultEndReason): Promise<void> {
@@ -179,8 +198,10 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
     const candidates = this.#byService.get(service);
     if (candidates === undefined) return undefined;
     let verdict: Verdict | undefined;
+    const nowMs = this.#options.clock.monotonicMs();
     for (const armed of candidates) {
       const { spec } = armed;
+      if (nowMs >= armed.dueMs) continue;
       if (types && !types.includes(spec.type)) continue;
       if (spec.match && !matches(spec.match, call)) continue;
       const n = call.healthCheck ? armed.healthCalls++ : armed.calls++;
@@ -228,22 +249,88 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
     void this.endAll('control_lost');
   }
 
-  #expiry(spec: FaultSpec): Timer {
-    const { clock, maxTtlMs } = this.#options;
-    if (!(spec.ttlMs > 0 && spec.ttlMs <= maxTtlMs)) {
-      throw new ChaosError(
-        'INVALID_FAULT',
-        `Expected ttlMs to be above 0 and at most ${maxTtlMs}, got ${spec.ttlMs}`,
-      );
+  async #end(armed: Armed, reason: FaultEndReason): Promise<FaultActivity> {
+    const { clock, effect } = this.#options;
+    armed.expiry.cancel();
+    armed.over = true;
+    this.#index();
+    try {
+      await this.#inTurn(armed, () => {
+        // A fault whose arming failed meanwhile has nothing to end.
+        if (this.#armed.get(armed.spec.id) === armed) return effect.end(armed.spec, reason);
+      });
+    } catch (error) {
+      armed.ending = undefined;
+      armed.expiry = clock.after(END_AGAIN_MS, () => {
+        this.end(armed.spec.id, reason).catch(() => {}); // told by `effectFailed`
+      });
+      this.#tell('effectFailed', { fault: armed.spec, at: clock.now(), error });
+      throw error;
     }
-    return clock.after(spec.ttlMs, () => {
-      this.end(spec.id, 'expired').catch(() => {}); // told by `effectFailed`
+    const activity = activityOf(armed);
+    if (this.#armed.get(armed.spec.id) !== armed) return activity;
+    this.#remove(armed);
+    this.#tell('ended', { fault: armed.spec, at: clock.now(), reason, activity });
+    return activity;
+  }
+
+  /** Runs `work` after what is under way for this fault, at once when nothing is. */
+  #inTurn(armed: Armed, work: () => void | Promise<void>): Promise<void> {
+    const run = async () => work();
+    const next = armed.work === undefined ? run() : armed.work.then(run);
+    const settled = next
+      .catch(() => {})
+      .then(() => {
+        if (armed.work === settled) armed.work = undefined;
+      });
+    armed.work = settled;
+    return next;
+  }
+
+  #find(id: string): Armed {
+    const armed = this.#armed.get(id);
+    if (!armed || armed.over) throw new ChaosError('FAULT_NOT_FOUND', `Fault ${id} is not armed here`);
+    return armed;
+  }
+
+  #remove(armed: Armed): void {
+    armed.expiry.cancel();
+    if (this.#armed.get(armed.spec.id) !== armed) return;
+    this.#armed.delete(armed.spec.id);
+    this.#index();
+  }
+
+  #checkTtl({ ttlMs }: FaultSpec): void {
+    const { maxTtlMs } = this.#options;
+    if (ttlMs > 0 && ttlMs <= maxTtlMs) return;
+    throw new ChaosError(
+      'INVALID_FAULT',
+      `Expected ttlMs to be above 0 and at most ${maxTtlMs}, got ${ttlMs}`,
+    );
+  }
+
+  #lease(id: string, ttlMs: number): { expiry: Timer; dueMs: number } {
+    const { clock } = this.#options;
+    const dueMs = clock.monotonicMs() + ttlMs;
+    const expiry = clock.after(ttlMs, () => {
+      this.end(id, 'expired').catch(() => {}); // told by `effectFailed`
     });
+    return { expiry, dueMs };
+  }
+
+  #renew(armed: Armed, ttlMs: number): void {
+    armed.expiry.cancel();
+    Object.assign(armed, this.#lease(armed.spec.id, ttlMs));
+  }
+
+  #tell<Name extends keyof FaultInjectorEvents>(name: Name, payload: FaultInjectorEvents[Name][0]): void {
+    emitSafely<FaultInjectorEvents, Name>(this, name, payload);
   }
 
   #index(): void {
     this.#byService = new Map();
     for (const armed of this.#armed.values()) {
+      if (armed.over) continue;
       const list = this.#byService.get(armed.spec.service);
       if (list) list.push(armed);
       else this.#byService.set(armed.spec.service, [armed]);
