@@ -163,7 +163,7 @@ export class InboxWatcher {
   }
 
   #lookSoon(): void {
-    if (this.#scanning) return;
+    if (this.#scanning !== undefined) return;
     this.#timer?.cancel();
     void this.#scan().then(() => this.#arm());
   }

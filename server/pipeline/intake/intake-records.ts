@@ -112,7 +112,7 @@ export class IntakeRecords {
   }
 
   async #writable(): Promise<AppendLog> {
-    if (this.#rotation) return this.#rotation;
+    if (this.#rotation !== undefined) return this.#rotation;
     const segment = this.#segments.at(-1);
     if (this.#log && segment && segment.count < this.#segmentRecords) return this.#log;
     this.#rotation = this.#rotate().finally(() => {
