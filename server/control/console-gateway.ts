@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Namespace, Server, Socket } from 'socket.io';
 import { z } from 'zod';
 import type { Ack } from '../../lib/protocol/errors.ts';
@@ -25,7 +26,7 @@ export interface ConsoleGatewayOptions {
   state: () => State;
   logger: Logger;
   /** @throws when this browser may not command */
-  admit: (handshake: { headers: Record<string, unknown>; auth: Record<string, unknown> }) => void;
+  admit: (handshake: { headers: IncomingHttpHeaders; auth: Record<string, unknown> }) => void;
   /** Told of each command and how it went. */
   onCommand: (command: string, outcome: string) => void;
   /** How long a page has to answer a lease question, ms. @default 4000 */

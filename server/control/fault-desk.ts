@@ -48,6 +48,13 @@ export interface FaultDeskOptions {
   recentMs?: number;
 }
 
+export interface FaultDeskEvents {
+  /** The list of active faults is another one. */
+  changed: [];
+  /** Calls that a fault has disturbed since it was last told. */
+  hits: [{ service: string; type: string; kind: string; count: number }];
+}
+
 /** Who speaks in facts that nobody asked for. */
 export const SYSTEM = 'Brownout';
 
@@ -65,7 +72,7 @@ const WORD_OF_END_MS = 2000;
  * The desk never decides how long a fault lives: the injector does, by itself. What is kept here is a mirror that is
  * corrected by the injector's word.
  */
-export class FaultDesk extends EventEmitter<{ changed: [] }> {
+export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   readonly #options: Required<FaultDeskOptions>;
   readonly #held = new Map<string, HeldFault>();
   readonly #timers = new Set<Timer>();
@@ -191,7 +198,10 @@ export class FaultDesk extends EventEmitter<{ changed: [] }> {
   /** What an injector counted. Gives true when that changes what is shown. */
   observe(activity: readonly FaultActivity[]): boolean {
     let changed = false;
-    for (const each of activity) changed = (this.#held.get(each.id)?.observe(each) ?? false) || changed;
+    for (const each of activity) {
+      const held = this.#held.get(each.id);
+      if (held && this.#observe(held, each)) changed = true;
+    }
     return changed;
   }
 
@@ -199,7 +209,7 @@ export class FaultDesk extends EventEmitter<{ changed: [] }> {
   endedByInjector(id: string, reason: FaultEndReason, activity: FaultActivity): void {
     const held = this.#held.get(id);
     if (!held) return;
-    held.observe(activity);
+    this.#observe(held, activity);
     if (held.phase.name === 'on') this.#finish(held, reason, this.#receipt(held, reason, true, 0));
     else if (held.phase.name === 'lingering') this.#confirm(held);
     else held.endedEarly = true;
@@ -401,7 +411,7 @@ export class FaultDesk extends EventEmitter<{ changed: [] }> {
     try {
       const answer = await link.end(held.injector, held.id, reason);
       acknowledged = answer.ok;
-      if (answer.ok && answer.data.activity) held.observe(answer.data.activity);
+      if (answer.ok && answer.data.activity) this.#observe(held, answer.data.activity);
       if (!answer.ok)
         logger.error({ fault: held.id, message: answer.message }, 'an injector could not end a fault');
     } catch {
@@ -481,6 +491,12 @@ export class FaultDesk extends EventEmitter<{ changed: [] }> {
       if (held.phase.name === 'arming' || !this.#held.has(held.id)) return held.lastReceipt;
     }
     return this.#end(held, reason, by);
+  }
+
+  #observe(held: HeldFault, activity: FaultActivity): boolean {
+    return held.observe(activity, (kind, count) => {
+      this.emit('hits', { service: held.service, type: held.type, kind, count });
+    });
   }
 
   #receipt(

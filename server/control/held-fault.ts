@@ -91,10 +91,14 @@ export class HeldFault {
   }
 
   /** Takes what the injector counted; gives true when that changes what is shown. */
-  observe(activity: FaultActivity): boolean {
+  observe(activity: FaultActivity, onHits: (kind: string, count: number) => void): boolean {
     const before = this.#activity;
     if (before && activity.hits < before.hits) return false; // a late report
     this.#activity = activity;
+    for (const [kind, hits] of Object.entries(activity.hitsByKind)) {
+      const count = hits - (before?.hitsByKind[kind] ?? 0);
+      if (count > 0) onHits(kind, count);
+    }
     return (
       before?.hits !== activity.hits || before.seen !== activity.seen || before.warning !== activity.warning
     );

@@ -39,6 +39,8 @@ type ReportOf<K extends ReportKind> = Extract<AgentReport, { kind: K }>['report'
  * the one before it only across less than 2 s (frames jitter); beyond that it is a gap.
  */
 export class Hub {
+  /** Epoch ms; nothing is known from before. */
+  readonly createdAt: number;
   readonly #clock: Clock;
   readonly #rings = new Map<string, Ring>();
   readonly #sources = new Map<string, Source>();
@@ -48,6 +50,7 @@ export class Hub {
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
+    this.createdAt = clock.now();
   }
 
   /** Grows with each change of `metrics()`. */
@@ -129,7 +132,7 @@ export class Hub {
     const kept = this.#reports.get(kind);
     if (!kept) return null;
     const ageMs = Math.round(this.#clock.monotonicMs() - kept.atMs);
-    return { ...kept.report, ageMs } as Aged<ReportOf<K>>; // kept under its kind
+    return { ...kept.report, ageMs } as unknown as Aged<ReportOf<K>>; // it was kept under its kind
   }
 
   /** Epoch ms of the oldest moment that the rings can tell about. */

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Namespace, Server } from 'socket.io';
 import type { LiveClientEvents, LiveServerEvents } from '../../lib/protocol/events.ts';
 import type { State } from '../../lib/protocol/state.ts';
@@ -8,7 +9,7 @@ export interface LiveGatewayOptions {
   seq: () => number;
   state: () => State;
   /** @throws when this viewer may not look */
-  admit: (handshake: { headers: Record<string, unknown>; auth: Record<string, unknown> }) => void;
+  admit: (handshake: { headers: IncomingHttpHeaders; auth: Record<string, unknown> }) => void;
   /** @default 500 */
   everyMs?: number;
 }

@@ -29,6 +29,8 @@ interface Sample {
 
 /** Point look-ups in one turn of the event loop; about a millisecond. */
 const LOOKUPS_PER_TURN = 100;
+/** A sample stands for this long when the asked step is finer than the record, ms. */
+const HELD_MS = 1500;
 /** Rows removed at a time, so that catching up after a long stop does not hold the loop. */
 const REMOVED_AT_A_TIME = 2000;
 
@@ -87,8 +89,8 @@ export class Recorder {
     for (let index = 0; index < points; index++) {
       if (index % LOOKUPS_PER_TURN === LOOKUPS_PER_TURN - 1) await nextTurn();
       if (this.#closed) return result;
-      const from = startAt + index * stepMs;
-      const row = this.#lookUp.get(from, from + stepMs);
+      const until = startAt + (index + 1) * stepMs;
+      const row = this.#lookUp.get(until - Math.max(stepMs, HELD_MS), until);
       const values = row ? decode(row['data'] as Uint8Array) : undefined;
       const metrics = row ? this.#layouts.get(Number(row['layout'])) : undefined;
       for (const [name, series] of result) {

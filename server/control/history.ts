@@ -1,0 +1,60 @@
+import { type Clock, systemClock } from '../../lib/chaos/clock.ts';
+import type { Series } from '../../lib/protocol/metrics.ts';
+import { type Hub, SLOT_MS } from './hub.ts';
+import { invalidInput } from './problem.ts';
+import type { Recorder } from './recorder.ts';
+
+export interface HistoryRequest {
+  names: readonly string[];
+  /** Start, epoch ms. @default 15 minutes ago; at most 24 h */
+  fromMs?: number | undefined;
+  /** Width of a point, ms. @default what gives about 300 points */
+  stepMs?: number | undefined;
+}
+
+const DEFAULT_RANGE_MS = 15 * 60 * 1000;
+const MAX_RANGE_MS = 24 * 60 * 60 * 1000;
+const DEFAULT_POINTS = 300;
+const MAX_POINTS = 4000;
+
+/**
+ * What was, up to now: the newest 15 minutes from the hub at once, the rest from the recorder.
+ * @throws {Refusal} INVALID_INPUT for an unknown series or too fine a step
+ */
+export async function readHistory(
+  sources: { hub: Hub; recorder: Recorder; clock?: Clock },
+  request: HistoryRequest,
+): Promise<Series[]> {
+  const { hub, recorder, clock = systemClock } = sources;
+  const now = clock.now();
+  const from = Math.max(request.fromMs ?? now - DEFAULT_RANGE_MS, now - MAX_RANGE_MS);
+  if (from >= now) throw invalidInput('fromMs', request.fromMs, `before now (${Math.round(now)})`);
+  const fitting = Math.ceil((now - from) / DEFAULT_POINTS / SLOT_MS) * SLOT_MS;
+  const stepMs = request.stepMs ?? fitting;
+  const startAt = Math.floor(from / stepMs) * stepMs;
+  const points = Math.ceil((now - startAt) / stepMs);
+  if (points > MAX_POINTS) {
+    const least = Math.ceil((now - from) / (MAX_POINTS - 1));
+    throw invalidInput('stepMs', stepMs, `at least ${least} for this range`);
+  }
+  const declared = request.names.map((name) => {
+    const declaration = hub.declaration(name) ?? recorder.declaration(name);
+    if (!declaration) {
+      const known = hub.metrics().map((metric) => metric.name);
+      throw invalidInput('names', name, `among ${known.slice(0, 100).join(', ') || 'no series yet'}`);
+    }
+    return declaration;
+  });
+
+  const hubFrom = Math.max(hub.oldestAt, hub.createdAt);
+  const older = Math.min(points, Math.max(0, Math.ceil((hubFrom - startAt) / stepMs)));
+  const recorded = older > 0 ? await recorder.series(request.names, startAt, stepMs, older) : undefined;
+  return declared.map(({ name, unit }) => {
+    const newer = hub.series(name, startAt + older * stepMs, stepMs, points - older);
+    const values = [
+      ...(recorded?.get(name) ?? []),
+      ...(newer ?? new Array<number | null>(points - older).fill(null)),
+    ];
+    return { name, unit, startAt, stepMs, values };
+  });
+}

@@ -1,0 +1,82 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { bodyLimit } from 'hono/body-limit';
+import type { Logger } from '../../logging.ts';
+import type { AgentGateway } from '../agent-gateway.ts';
+import type { FaultDesk } from '../fault-desk.ts';
+import { makeProblem, toProblem } from '../problem.ts';
+import { type EndpointContext, problemResponse } from './endpoint.ts';
+import { addFaultRoutes } from './fault-routes.ts';
+import { Idempotency } from './idempotency.ts';
+import { addReadRoutes, type ReadSources } from './read-routes.ts';
+import { addWorkRoutes } from './work-routes.ts';
+
+export interface RestSources extends ReadSources {
+  desk: FaultDesk;
+  agents: AgentGateway;
+  logger: Logger;
+  onCommand: (command: string, outcome: string) => void;
+}
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** `/api/v1`: everything the console can do, for scripts, and its OpenAPI document. */
+export function createRestApp(sources: RestSources): OpenAPIHono {
+  const { logger, onCommand } = sources;
+  const app = new OpenAPIHono();
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: () => {
+        const detail = `A body is at most ${MAX_BODY_BYTES} bytes`;
+        return problemResponse(
+          makeProblem('BODY_TOO_LARGE', detail, { allowed: `${MAX_BODY_BYTES} bytes` }),
+          {
+            Connection: 'close',
+          },
+        );
+      },
+    }),
+  );
+  const context: EndpointContext = { app, idempotency: new Idempotency(), logger, onCommand };
+  addFaultRoutes(context, sources.desk);
+  addReadRoutes(context, sources);
+  addWorkRoutes(context, sources.agents, sources.log);
+
+  const document = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Brownout',
+      version: '1',
+      description: 'Break a running system on purpose, and stop at once.',
+    },
+  });
+  app.get('/api/v1/openapi.json', (c) => c.json(document));
+
+  app.notFound((c) => {
+    const allowed = methodsFor(app, c.req.path);
+    if (allowed.length === 0)
+      return problemResponse(makeProblem('NOT_FOUND', `There is nothing at ${c.req.path.slice(0, 200)}`));
+    const problem = makeProblem(
+      'METHOD_NOT_ALLOWED',
+      `${c.req.method} does not fit ${c.req.path.slice(0, 200)}`,
+      {
+        field: 'method',
+        value: c.req.method,
+        allowed: allowed.join(', '),
+      },
+    );
+    return problemResponse(problem, { Allow: allowed.join(', ') });
+  });
+  app.onError((error) =>
+    problemResponse(toProblem(error, (unknown) => logger.error({ err: unknown }, 'call failed'))),
+  );
+  return app;
+}
+
+function methodsFor(app: OpenAPIHono, path: string): string[] {
+  const fitting = app.routes.filter(
+    (route) =>
+      route.method !== 'ALL' && new RegExp(`^${route.path.replaceAll(/:\w+/g, '[^/]+')}$`).test(path),
+  );
+  return [...new Set(fitting.map((route) => route.method))];
+}
