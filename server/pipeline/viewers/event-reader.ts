@@ -41,7 +41,7 @@ export const EVENT_READER_DEFAULTS = {
   /** When to come again, unless the error knows better, ms. */
   retryAfterMs: 5000,
   /** While reads come from the cache: wait between the reads that find out whether the database is fast again, ms. */
-  probeMs: 250,
+  probeMs: 150,
   /** Nobody asked for this long: the database is left alone, ms. */
   idleMs: 30_000,
 };
