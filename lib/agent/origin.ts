@@ -1,0 +1,102 @@
+import type { ServiceName } from '../chaos/faults/fault.ts';
+import { faultIdOf } from '../chaos/origin.ts';
+import type { ActiveFault } from '../protocol/events.ts';
+import type { Origin } from '../protocol/state.ts';
+
+/** How a call failed, as its client saw it. */
+export type FailureKind = 'refused' | 'reset' | 'timeout' | 'error_reply' | 'malformed';
+
+export interface Symptom {
+  service: ServiceName;
+  kind: FailureKind;
+  /** The reply carried the id of a fault: an HTTP header, or a mark in an error text. */
+  faultId?: string | undefined;
+}
+
+/** Where a failure came from, and the fault behind it when it was one of ours. */
+export interface Judgement {
+  origin: Origin;
+  faultId: string | null;
+}
+
+/** Failures that each fault type can make. A type that is not listed can make any. */
+const MAKES: Readonly<Record<string, readonly FailureKind[]>> = {
+  timeout: ['timeout', 'reset'],
+  connection_error: ['refused', 'reset', 'timeout'],
+  server_error: ['error_reply'],
+  intermittent: ['error_reply'],
+  latency: ['timeout'],
+  unavailable: ['refused', 'reset', 'timeout', 'error_reply'],
+  malformed_response: ['malformed'],
+  packet_loss: ['reset', 'refused'],
+  vram_exhaustion: ['error_reply', 'timeout'],
+  thermal_throttle: ['error_reply', 'timeout'],
+  process_paused: ['timeout', 'reset'],
+  process_killed: ['refused', 'reset', 'timeout', 'error_reply'],
+};
+
+/** What stands upstream of a service: a fault there shows up here. The one place that says so. */
+const UPSTREAM: Readonly<Partial<Record<ServiceName, readonly ServiceName[]>>> = {
+  yolo26: ['gpu', 'inference'],
+  nemotron: ['gpu', 'inference'],
+  gpu: ['inference', 'yolo26', 'nemotron'], // its state is read from their /health
+  pubsub: ['redis'],
+  ftp: ['pipeline'],
+};
+
+export interface OriginOptions {
+  /** Epoch ms. */
+  now: number;
+  /** How long after its end a fault still explains failures: twice the recovery time, ms. @default 16 000 */
+  recentMs?: number;
+}
+
+/**
+ * Whether a failure is ours: its reply names a fault, or a fault in force (or ended a moment ago) on this service,
+ * upstream of it or on its network makes failures of this kind. Everything else is organic.
+ */
+export function judge(
+  symptom: Symptom,
+  faults: readonly ActiveFault[],
+  { now, recentMs = 16_000 }: OriginOptions,
+): Judgement {
+  if (symptom.faultId !== undefined) return { origin: 'injected', faultId: symptom.faultId };
+  const suspects = faults.filter(
+    (fault) =>
+      (fault.endedAt === undefined || now - fault.endedAt <= recentMs) &&
+      reaches(fault, symptom.service) &&
+      (MAKES[fault.type]?.includes(symptom.kind) ?? true),
+  );
+  // A fault in force explains better than one that has ended.
+  const culprit = suspects.find((fault) => fault.endedAt === undefined) ?? suspects[0];
+  return culprit ? { origin: 'injected', faultId: culprit.id } : { origin: 'organic', faultId: null };
+}
+
+/** Reads how a call failed from any error that the clients of this stack throw. */
+export function symptomOf(service: ServiceName, error: unknown): Symptom {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const text = typeof message === 'string' ? message : String(error);
+  return { service, kind: kindOf(typeof code === 'string' ? code : '', text), faultId: faultIdOf(error) };
+}
+
+function kindOf(code: string, text: string): FailureKind {
+  if (/ECONNREFUSED|EHOSTUNREACH|ENOTFOUND|EAI_/.test(code) || /ECONNREFUSED/.test(text)) return 'refused';
+  // 57014: statement_timeout, 25P03: idle_in_transaction_session_timeout
+  if (/TIMEOUT|TIMEDOUT|DEADLINE|^57014$|^25P03$/.test(code) || /timed? ?out/i.test(text)) return 'timeout';
+  if (/ECONNRESET|EPIPE|^08|^57P/.test(code) || CONNECTION_LOST.test(text)) return 'reset';
+  if (code === 'MALFORMED') return 'malformed';
+  return 'error_reply';
+}
+
+const CONNECTION_LOST =
+  /connection is closed|socket hang up|terminated|connection error|isn't writeable|reset|socket closed|ended/i;
+
+/** A fault reaches a service when it is aimed at it, stands upstream of it, or disturbs its network. */
+function reaches(fault: ActiveFault, service: ServiceName): boolean {
+  if (fault.service === service) return true;
+  const upstream = UPSTREAM[service] ?? [];
+  if (fault.service !== 'network') return upstream.includes(fault.service);
+  const targets = fault.params['services'];
+  if (!Array.isArray(targets) || targets.length === 0) return true;
+  return targets.includes(service) || upstream.some((name) => targets.includes(name));
+}

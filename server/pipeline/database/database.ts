@@ -1,0 +1,310 @@
+import { Pool, type PoolClient } from 'pg';
+import type { PoolStatus } from '#lib/protocol/state.ts';
+import {
+  CheckoutTimeoutError,
+  isConnectionUsable,
+  isRepeatable,
+  ReleasedClientError,
+} from './database-error.ts';
+
+export type SqlValue = string | number | boolean | Date | null | string[];
+export type Row = Record<string, unknown>;
+
+/** What runs SQL: the database itself, or a transaction on it. */
+export interface Queryable {
+  query<T extends object = Row>(sql: string, values?: readonly SqlValue[]): Promise<T[]>;
+}
+
+export interface DatabaseOptions {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+  database: string;
+  /** Connections that stay. @default 5 */
+  size: number;
+  /** Further connections under load, closed when handed back. @default 5 */
+  overflow: number;
+  /** Longest wait for a connection, new or free, ms. @default 2000 */
+  checkoutMs: number;
+  /** The server gives up a statement, ms; smaller than `queryMs`. @default 2000 */
+  statementMs: number;
+  /** The client gives up a statement, ms. @default 3000 */
+  queryMs: number;
+  /** @default 5000 */
+  idleInTransactionMs: number;
+  /** Age at which a connection is replaced, s. @default 1800 */
+  maxLifetimeSeconds: number;
+  /** A connection held longer is reported as leaked, ms. @default 3000 */
+  leakAfterMs: number;
+  /** @default 500 */
+  slowQueryMs: number;
+  /** A connection idle for longer is asked before it is used, ms. @default 1000 */
+  checkIdleMs: number;
+  /** Around each unit of work: the breaker. @default runs it */
+  guard: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Told of each unit of work when it has ended. @default nothing */
+  onCall: (call: { durationMs: number; error?: unknown }) => void;
+  /** @default nothing */
+  onLeak: (leak: { heldMs: number; callSite: string }) => void;
+  /** @default nothing */
+  onSlowQuery: (slow: { sql: string; durationMs: number }) => void;
+  /** Errors of idle and checked-out connections. @default nothing */
+  onConnectionError: (error: Error) => void;
+}
+
+export const DATABASE_DEFAULTS = {
+  size: 5,
+  overflow: 5,
+  checkoutMs: 2000,
+  statementMs: 2000,
+  queryMs: 3000,
+  idleInTransactionMs: 5000,
+  maxLifetimeSeconds: 1800,
+  leakAfterMs: 3000,
+  slowQueryMs: 500,
+  checkIdleMs: 1000,
+  guard: <T>(work: () => Promise<T>) => work(),
+  onCall: () => {},
+  onLeak: () => {},
+  onSlowQuery: () => {},
+  onConnectionError: () => {},
+} satisfies Partial<DatabaseOptions>;
+
+/** Attempts in total at a transaction that hit a deadlock or a serialization failure. */
+const TRANSACTION_ATTEMPTS = 4;
+
+/**
+ * The pipeline's way to PostgreSQL: a pool that gives up in time and says why.
+ *
+ *     work ─► guard (breaker) ─► checkout (checked, timed, watched for leaks) ─► statement ─► release or destroy
+ *
+ * Every method rejects within `checkoutMs` plus `queryMs` for each statement, whatever happens on the wire.
+ */
+export class Database implements Queryable {
+  readonly #options: DatabaseOptions;
+  readonly #pool: Pool;
+  readonly #held = new Map<PoolClient, { since: number; leaked: boolean }>();
+  readonly #usedAt = new WeakMap<PoolClient, number>();
+  readonly #leakTimers = new Map<PoolClient, NodeJS.Timeout>();
+  #closed = false;
+
+  constructor(
+    options: Partial<DatabaseOptions> &
+      Pick<DatabaseOptions, 'host' | 'port' | 'user' | 'password' | 'database'>,
+  ) {
+    const merged = { ...DATABASE_DEFAULTS, ...options };
+    if (!(merged.statementMs < merged.queryMs)) {
+      throw new RangeError(`Expected statementMs below queryMs, got ${merged.statementMs}`);
+    }
+    this.#options = merged;
+    this.#pool = new Pool({
+      host: merged.host,
+      port: merged.port,
+      user: merged.user,
+      password: merged.password,
+      database: merged.database,
+      max: merged.size + merged.overflow,
+      connectionTimeoutMillis: merged.checkoutMs,
+      query_timeout: merged.queryMs,
+      statement_timeout: merged.statementMs,
+      lock_timeout: Math.max(1, Math.floor(merged.statementMs * 0.8)),
+      idle_in_transaction_session_timeout: merged.idleInTransactionMs,
+      keepAlive: true,
+      idleTimeoutMillis: 30_000,
+      maxLifetimeSeconds: merged.maxLifetimeSeconds,
+      application_name: 'brownout-pipeline',
+      allowExitOnIdle: true,
+    });
+    this.#pool.on('error', (error) => this.#options.onConnectionError(error));
+    // A checked-out client has no listener of the pool's: without this one a terminated backend ends the process.
+    this.#pool.on('connect', (client) =>
+      client.on('error', (error) => this.#options.onConnectionError(error)),
+    );
+  }
+
+  /**
+   * Runs one statement and gives its rows.
+   * @throws {CheckoutTimeoutError} and whatever pg throws
+   */
+  query<T extends object = Row>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
+    return this.#guarded(() => this.#withClient((client) => this.#run<T>(client, sql, values)));
+  }
+
+  /**
+   * Runs `work` in a transaction; a deadlock or serialization failure runs it again, so it must have no other effect.
+   *
+   * A connection lost during COMMIT leaves the outcome unknown: write under a unique key, then repeat.
+   */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    return this.#guarded(async () => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await this.#withClient((client) => this.#transact(client, work));
+        } catch (error) {
+          if (attempt >= TRANSACTION_ATTEMPTS || !isRepeatable(error)) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 10 * 2 ** attempt * (1 + Math.random())));
+        }
+      }
+    });
+  }
+
+  /** Statements past the breaker, for the ledger: it must say what is there, not what the breaker believes. */
+  readonly direct: Queryable = {
+    query: <T extends object = Row>(sql: string, values: readonly SqlValue[] = []) =>
+      this.#told(() => this.#withClient((client) => this.#run<T>(client, sql, values))),
+  };
+
+  /** A client for a tool that needs the connection itself. It is destroyed afterwards. */
+  async withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#checkout();
+    try {
+      return await work(client);
+    } finally {
+      this.#release(client, true);
+    }
+  }
+
+  status(): PoolStatus {
+    const { size, overflow } = this.#options;
+    const total = this.#pool.totalCount;
+    return {
+      name: 'database',
+      size,
+      overflow: Math.min(overflow, Math.max(0, total - size)),
+      active: total - this.#pool.idleCount,
+      idle: this.#pool.idleCount,
+      waiting: this.#pool.waitingCount,
+      leaked: [...this.#held.values()].filter((hold) => hold.leaked).length,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#pool.end();
+  }
+
+  #guarded<T>(work: () => Promise<T>): Promise<T> {
+    return this.#options.guard(() => this.#told(work));
+  }
+
+  async #told<T>(work: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    try {
+      const result = await work();
+      this.#options.onCall({ durationMs: performance.now() - startedAt });
+      return result;
+    } catch (error) {
+      this.#options.onCall({ durationMs: performance.now() - startedAt, error });
+      throw error;
+    }
+  }
+
+  async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#checkout();
+    try {
+      const result = await work(client);
+      this.#release(client, false);
+      return result;
+    } catch (error) {
+      this.#release(client, !isConnectionUsable(error));
+      throw error;
+    }
+  }
+
+  async #checkout(): Promise<PoolClient> {
+    const callSite = callSiteOf(new Error());
+    for (;;) {
+      const client = await this.#connect();
+      const hold = { since: performance.now(), leaked: false };
+      this.#held.set(client, hold);
+      const timer = setTimeout(() => {
+        hold.leaked = true;
+        this.#options.onLeak({ heldMs: Math.round(performance.now() - hold.since), callSite });
+      }, this.#options.leakAfterMs);
+      timer.unref();
+      this.#leakTimers.set(client, timer);
+      const usedAt = this.#usedAt.get(client);
+      if (usedAt === undefined || performance.now() - usedAt < this.#options.checkIdleMs) return client;
+      try {
+        await client.query('SELECT 1');
+        return client;
+      } catch (error) {
+        this.#release(client, true);
+        if (isTimeout(error)) throw error; // a hole swallows the next one too
+      }
+    }
+  }
+
+  async #connect(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (cause) {
+      if (!(cause instanceof Error) || !cause.message.includes('timeout')) throw cause;
+      const { active, idle, waiting } = this.status();
+      const max = this.#options.size + this.#options.overflow;
+      throw new CheckoutTimeoutError({ active, idle, waiting, max }, { cause });
+    }
+  }
+
+  #release(client: PoolClient, destroy: boolean): void {
+    clearTimeout(this.#leakTimers.get(client));
+    this.#leakTimers.delete(client);
+    this.#held.delete(client);
+    this.#usedAt.set(client, performance.now());
+    const surplus = this.#pool.totalCount > this.#options.size && this.#pool.waitingCount === 0;
+    client.release(destroy || surplus);
+  }
+
+  async #run<T extends object>(client: PoolClient, sql: string, values: readonly SqlValue[]): Promise<T[]> {
+    const startedAt = performance.now();
+    try {
+      const result = await client.query<T & Row>(sql, [...values]);
+      return result.rows;
+    } finally {
+      const durationMs = performance.now() - startedAt;
+      if (durationMs > this.#options.slowQueryMs) {
+        this.#options.onSlowQuery({
+          sql: sql.replace(/\s+/g, ' ').trim().slice(0, 200),
+          durationMs: Math.round(durationMs),
+        });
+      }
+    }
+  }
+
+  async #transact<T>(client: PoolClient, work: (tx: Queryable) => Promise<T>): Promise<T> {
+    let over = false;
+    const tx: Queryable = {
+      query: (sql, values = []) => {
+        if (over) return Promise.reject(new ReleasedClientError());
+        return this.#run(client, sql, values);
+      },
+    };
+    await this.#run(client, 'BEGIN', []);
+    try {
+      const result = await work(tx);
+      over = true;
+      await this.#run(client, 'COMMIT', []);
+      return result;
+    } catch (error) {
+      over = true;
+      // Otherwise the connection is destroyed, which ends the transaction too.
+      if (isConnectionUsable(error)) await this.#run(client, 'ROLLBACK', []);
+      throw error;
+    }
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && /timeout/i.test(error.message);
+}
+
+/** The first line of the stack outside this folder: who took the connection. */
+function callSiteOf(error: Error): string {
+  const lines = (error.stack ?? '').split('\n').slice(1);
+  const outside = lines.find(
+    (line) => !line.includes('/pipeline/database/database.ts') && line.includes(':'),
+  );
+  return (outside ?? lines.at(-1) ?? 'unknown').trim().replace(/^at /, '');
+}

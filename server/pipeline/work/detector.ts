@@ -1,0 +1,157 @@
+import { z } from 'zod';
+import type { Detection } from '../contracts.ts';
+import {
+  type HttpAnswer,
+  HttpStatusError,
+  HttpTimeoutError,
+  httpCall,
+  MalformedAnswerError,
+} from './http-call.ts';
+import { type MultipartPart, multipart } from './multipart.ts';
+
+/** A frame as the detector wants it. */
+export interface Frame {
+  id: string;
+  camera: string;
+  name: string;
+  /** Epoch ms. */
+  capturedAt: number | null;
+  bytes: Buffer;
+}
+
+export interface DetectionResult {
+  detections: Detection[];
+  inferenceTimeMs: number;
+  imageWidth: number;
+  imageHeight: number;
+  /** The detector has not yet learnt this camera's background: to be detected again. */
+  warmingUp: boolean;
+}
+
+/** A frame's own outcome inside a batch that succeeded as a call. */
+export type FrameOutcome =
+  | { ok: true; result: DetectionResult }
+  | { ok: false; status: number; code: string; message: string };
+
+/** The detector did not answer in time. Its frames are stored without detections and owed a re-detection. */
+export class DetectorUnavailableError extends Error {
+  readonly code = 'DEADLINE_EXCEEDED';
+
+  constructor(timeoutMs: number, options?: ErrorOptions) {
+    super(`The detector did not answer within ${timeoutMs} ms`, options);
+    this.name = new.target.name;
+  }
+}
+
+const resultSchema = z.object({
+  detections: z.array(
+    z.object({
+      class: z.string(),
+      confidence: z.number().min(0).max(1),
+      bbox: z.object({ x: z.number(), y: z.number(), width: z.number(), height: z.number() }),
+    }),
+  ),
+  inference_time_ms: z.number(),
+  image_width: z.number().int(),
+  image_height: z.number().int(),
+  warming_up: z.boolean().optional(),
+});
+
+const itemErrorSchema = z.object({
+  error: z.object({ code: z.string().optional(), message: z.string().optional() }),
+  status: z.number().int().optional(),
+});
+
+const batchSchema = z.object({ results: z.array(z.unknown()) });
+
+export interface DetectorOptions {
+  host: string;
+  port: number;
+  connectMs: number;
+}
+
+/** Client of `POST /detect` and `/detect/batch`. It knows nothing of breakers and retries. */
+export class Detector {
+  readonly #options: DetectorOptions;
+
+  constructor(options: DetectorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Detects one frame, or several in one call; outcomes come in the order of the frames.
+   * @throws {DetectorUnavailableError} after `timeoutMs`
+   * @throws {HttpStatusError} when the call as a whole was refused, {MalformedAnswerError}, socket errors
+   */
+  async detect(frames: readonly Frame[], timeoutMs: number): Promise<FrameOutcome[]> {
+    const [only] = frames;
+    if (!only) return [];
+    if (frames.length === 1) {
+      const answer = await this.#post('/detect', [filePart('file', only), ...describe(only)], timeoutMs);
+      return [{ ok: true, result: readResult('POST /detect', answer, parseJson('POST /detect', answer)) }];
+    }
+    const parts = frames.flatMap((frame) => [filePart('files', frame), ...describe(frame)]);
+    const answer = await this.#post('/detect/batch', parts, timeoutMs);
+    return readBatch(answer, frames.length);
+  }
+
+  async #post(path: string, parts: readonly MultipartPart[], timeoutMs: number): Promise<HttpAnswer> {
+    const { body, contentType } = multipart(parts);
+    const { host, port, connectMs } = this.#options;
+    let answer: HttpAnswer;
+    try {
+      const headers = { 'content-type': contentType };
+      answer = await httpCall({ host, port, method: 'POST', path, headers, body, connectMs, timeoutMs });
+    } catch (error) {
+      if (error instanceof HttpTimeoutError) throw new DetectorUnavailableError(timeoutMs, { cause: error });
+      throw error;
+    }
+    if (answer.status >= 400) throw new HttpStatusError(`POST ${path}`, answer);
+    return answer;
+  }
+}
+
+function filePart(name: string, frame: Frame): MultipartPart {
+  return { name, filename: frame.name || `${frame.id}.jpg`, content: frame.bytes };
+}
+
+function describe(frame: Frame): MultipartPart[] {
+  const capturedAt = frame.capturedAt === null ? '' : new Date(frame.capturedAt).toISOString();
+  return [
+    { name: 'camera_id', content: frame.camera },
+    { name: 'captured_at', content: capturedAt },
+  ];
+}
+
+function parseJson(what: string, answer: HttpAnswer): unknown {
+  try {
+    return JSON.parse(answer.body);
+  } catch (cause) {
+    throw new MalformedAnswerError(what, answer, { cause });
+  }
+}
+
+function readResult(what: string, answer: HttpAnswer, value: unknown): DetectionResult {
+  const parsed = resultSchema.safeParse(value);
+  if (!parsed.success) throw new MalformedAnswerError(what, answer, { cause: parsed.error });
+  const { detections, inference_time_ms, image_width, image_height, warming_up } = parsed.data;
+  return {
+    detections,
+    inferenceTimeMs: inference_time_ms,
+    imageWidth: image_width,
+    imageHeight: image_height,
+    warmingUp: warming_up ?? false,
+  };
+}
+
+function readBatch(answer: HttpAnswer, expected: number): FrameOutcome[] {
+  const what = 'POST /detect/batch';
+  const batch = batchSchema.safeParse(parseJson(what, answer));
+  if (!batch.success || batch.data.results.length !== expected) throw new MalformedAnswerError(what, answer);
+  return batch.data.results.map((item): FrameOutcome => {
+    const failed = itemErrorSchema.safeParse(item);
+    if (!failed.success) return { ok: true, result: readResult(what, answer, item) };
+    const { error, status = 500 } = failed.data;
+    return { ok: false, status, code: error.code ?? 'ITEM_FAILED', message: error.message ?? 'item failed' };
+  });
+}
