@@ -1,0 +1,392 @@
+import { type Clock, sleep, type Timer } from '#lib/chaos/clock.ts';
+import { type FaultSpec, faultMark } from '#lib/chaos/faults/fault.ts';
+import type { FaultInjector, Verdict } from '#lib/chaos/faults/injector.ts';
+import { MIB } from '#lib/chaos/gpu/device-memory.ts';
+import { GpuDevice } from '#lib/chaos/gpu/gpu-device.ts';
+import { GpuError } from '#lib/chaos/gpu/gpu-error.ts';
+import type { GpuStatus } from '#lib/protocol/state.ts';
+import type { Logger } from '../logging.ts';
+import { BatchLimit } from './batch-limit.ts';
+import { InferenceError } from './inference-error.ts';
+import { CACHE_TRIM_MS, type InferenceProfile, MODELS, type ModelName } from './inference-profile.ts';
+import { type Execution, ModelRuntime } from './model-runtime.ts';
+import { type AfterEffect, RestartKeeper } from './restart-keeper.ts';
+
+export interface GpuHostOptions {
+  clock: Clock;
+  profile: InferenceProfile;
+  injector: FaultInjector;
+  logger: Logger;
+  /** @default nothing */
+  onAfterEffect?: (effect: AfterEffect) => void;
+  /** A model was started anew and has forgotten what it had learnt. @default nothing */
+  onRestart?: (model: ModelName) => void;
+}
+
+export interface InferenceCall {
+  readonly kind: 'detect' | 'completion';
+  readonly route: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Inferred<T> {
+  readonly value: T;
+  readonly device: 'cuda' | 'cpu';
+  readonly kernelMs: number;
+  /** The fault that disturbed the call although it succeeded. */
+  readonly faultId: string | undefined;
+}
+
+const TICK_MS = 250;
+/** A kernel that runs for longer than this hangs. */
+const HANG_MS = 5000;
+/** Faults that keep the card from coming back for as long as they are armed. */
+const HOLDING_FAULTS = ['unavailable', 'connection_error', 'thermal_throttle'];
+
+/**
+ * The two models, their card, and the policies between them: what runs where, what pauses, what restarts.
+ *
+ *     call ─► faults ─► paused? lost? ─► GPU (or CPU without one) ─► errors turned into answers
+ */
+export class GpuHost {
+  readonly device: GpuDevice;
+  readonly runtimes: Readonly<Record<ModelName, ModelRuntime>>;
+  readonly batchLimit = new BatchLimit(MODELS.yolo26.maxBatchSize);
+  readonly #options: GpuHostOptions;
+  readonly #restarts: RestartKeeper;
+  readonly #hangs = new Map<string, AbortController>();
+  #tickTimer: Timer | undefined;
+  #outOfMemoryCount = 0;
+  #coolingFrom: FaultSpec | undefined;
+  #wasPaused = false;
+  #trimmedAt = 0;
+
+  constructor(options: GpuHostOptions) {
+    this.#options = options;
+    const { clock, profile } = options;
+    this.device = new GpuDevice({ clock, thermal: profile.thermal });
+    this.runtimes = {
+      yolo26: new ModelRuntime('yolo26', this.device, clock),
+      nemotron: new ModelRuntime('nemotron', this.device, clock),
+    };
+    this.#restarts = new RestartKeeper({
+      ...options,
+      device: this.device,
+      runtimes: this.runtimes,
+      held: () => this.#held(),
+      tell: (effect) => this.#tell(effect),
+      onRestart: options.onRestart ?? (() => {}),
+    });
+    this.device.on('xid', (xid) => {
+      options.logger.error({ xid: xid.code }, `Xid ${xid.code}: ${xid.meaning}`);
+      if (xid.code === 79) this.#lost();
+    });
+  }
+
+  /** Loads both models and begins to watch the card. */
+  start(): void {
+    this.#restarts.loadAll();
+    this.#tick();
+  }
+
+  close(): void {
+    this.#tickTimer?.cancel();
+    this.#restarts.close();
+    for (const id of this.#hangs.keys()) this.releaseHang(id);
+  }
+
+  get outOfMemoryCount(): number {
+    return this.#outOfMemoryCount;
+  }
+
+  /** Heat pauses inference from 90 °C until the flag clears below 88. */
+  get paused(): boolean {
+    return this.device.available && this.device.softwareThermal;
+  }
+
+  /** The clock is below its maximum, whatever the reason. */
+  get slowed(): boolean {
+    return this.device.slowdown > 1.01;
+  }
+
+  /** Why `/health` should say unhealthy; undefined while calls can succeed. */
+  problem(model: ModelName): InferenceError | undefined {
+    if (this.device.kernelAgeMs <= HANG_MS) return this.#refusal(model);
+    const ageMs = Math.round(this.device.kernelAgeMs);
+    return new InferenceError('CUDA_ERROR', `CUDA error: a kernel has been running for ${ageMs} ms`, {
+      status: 503,
+      faultId: this.#fault('timeout')?.id,
+    });
+  }
+
+  /** Images that fit at once now: never more than the out-of-memory policy allows. */
+  get batchSize(): number {
+    const allocator = this.runtimes.yolo26.context?.allocator;
+    if (!allocator) return this.device.absent ? this.batchLimit.current : 0;
+    const cached = Math.max(allocator.releasableBytes, allocator.largestCachedBytes);
+    const fitting = Math.floor((this.device.memory.freeBytes + cached) / (MODELS.yolo26.imageMib * MIB));
+    return Math.min(this.batchLimit.current, fitting);
+  }
+
+  status(): GpuStatus {
+    const { yolo26, nemotron } = this.runtimes;
+    const sample = this.device.status();
+    return {
+      ...sample,
+      device: this.device.absent ? 'cpu' : 'cuda',
+      paused: this.paused,
+      maxBatchSize: this.batchSize,
+      outOfMemoryCount: this.#outOfMemoryCount,
+      restarts: yolo26.restarts + nemotron.restarts,
+    };
+  }
+
+  /**
+   * Runs one inference of a model with everything that can disturb it.
+   * @throws {InferenceError}; the signal's reason when the caller is gone
+   */
+  async infer<T>(
+    model: ModelName,
+    call: InferenceCall,
+    work: (execution: Execution) => Promise<T>,
+  ): Promise<Inferred<T>> {
+    const late = await this.#delay(call);
+    const verdict = this.#options.injector.decide('gpu', call, ['timeout', 'server_error', 'intermittent']);
+    try {
+      const { execution, faultId } = this.#place(model, call);
+      if (verdict) await this.#fail(model, verdict, execution, call);
+      const value = await work(execution);
+      return { value, device: execution.device, kernelMs: execution.kernelMs, faultId: faultId ?? late };
+    } catch (error) {
+      throw this.#answerFor(error, call);
+    }
+  }
+
+  countOutOfMemory(): void {
+    this.#outOfMemoryCount++;
+  }
+
+  /** Gives back what both models keep for later. */
+  emptyCaches(): void {
+    for (const runtime of Object.values(this.runtimes)) runtime.emptyCache();
+  }
+
+  /** The fault that has taken memory, if one has. */
+  get memoryFaultId(): string | undefined {
+    return this.#fault('vram_exhaustion')?.id ?? this.#restarts.blame;
+  }
+
+  /** Ends every kernel that this fault holds. */
+  releaseHang(faultId: string): void {
+    this.#hangs.get(faultId)?.abort();
+    this.#hangs.delete(faultId);
+  }
+
+  /** The driver finds the card again: both models load at once. */
+  cardFound(): void {
+    this.device.reset();
+    this.#restarts.loadAll();
+    if (this.#fault('unavailable')) this.device.raiseXid(79);
+  }
+
+  /** Restarts what was lost, soon. Called when a fault has ended; does nothing when nothing was lost. */
+  recover(): void {
+    if (!this.device.available && !this.device.absent && !this.#held()) this.#restarts.schedule('card');
+  }
+
+  /** Restarts one model to get rid of what a fault has left in its process. */
+  restartModel(model: ModelName, faultId: string, why: string): void {
+    this.#restarts.blame = faultId;
+    this.#tell({ faultId, text: `${why}; ${model} restarts`, over: false });
+    this.#restarts.schedule(model);
+  }
+
+  /** Tells when the heat of this fault is gone. */
+  coolDown(fault: FaultSpec): void {
+    if (!this.device.softwareThermal) return;
+    this.#coolingFrom = fault;
+    const celsius = Math.round(this.device.temperatureC);
+    this.#tell({ faultId: fault.id, text: `inference still paused at ${celsius} °C`, over: false });
+  }
+
+  #place(model: ModelName, call: InferenceCall): { execution: Execution; faultId?: string } {
+    const { injector } = this.#options;
+    const runtime = this.runtimes[model];
+    if (this.device.absent) {
+      const fault = this.#fault('connection_error');
+      if (fault) injector.recordHit(fault.id, call.kind);
+      return { execution: runtime.onCpu(call.signal), ...(fault && { faultId: fault.id }) };
+    }
+    const refusal = this.#refusal(model);
+    if (refusal) {
+      if (refusal.details.faultId) injector.recordHit(refusal.details.faultId, call.kind);
+      throw refusal;
+    }
+    const { context } = runtime;
+    if (!context) throw new GpuError('CONTEXT_LOST', `${model} has no context`);
+    return { execution: runtime.onGpu(context, call.signal) };
+  }
+
+  /** Why a call to this model would be refused now. */
+  #refusal(model: ModelName): InferenceError | undefined {
+    if (this.device.absent) return undefined;
+    const { profile } = this.#options;
+    if (!this.device.available) {
+      return new InferenceError('GPU_LOST', 'CUDA error: the GPU is lost (Xid 79), waiting for a restart', {
+        status: 503,
+        retryAfterMs: profile.restartDelayMs + profile.loadMs,
+        faultId: this.#restarts.blame,
+      });
+    }
+    const why = this.runtimes[model].downBecause;
+    if (why !== undefined) {
+      const code = this.runtimes[model].loadFailed ? 'OUT_OF_MEMORY' : 'RESTARTING';
+      const faultId = this.#restarts.blame ?? this.memoryFaultId;
+      return new InferenceError(code, `${model} is not serving: ${why}`, {
+        status: 503,
+        retryAfterMs: profile.loadMs,
+        faultId,
+      });
+    }
+    if (!this.paused) return undefined;
+    return new InferenceError(
+      'THERMAL_PAUSE',
+      `Inference is paused: the GPU is at ${Math.round(this.device.temperatureC)} °C`,
+      {
+        status: 503,
+        retryAfterMs: profile.pauseRetryAfterMs,
+        faultId: (this.#fault('thermal_throttle') ?? this.#coolingFrom)?.id,
+      },
+    );
+  }
+
+  async #delay(call: InferenceCall): Promise<string | undefined> {
+    const late = this.#options.injector.decide('gpu', call, ['latency']);
+    if (!late) return undefined;
+    const { latencyMs, jitterMs } = late.fault.params as { latencyMs: number; jitterMs: number };
+    const delayMs = Math.max(0, latencyMs + (2 * late.draw - 1) * jitterMs);
+    await sleep(this.#options.clock, delayMs, call.signal);
+    return late.fault.id;
+  }
+
+  async #fail(
+    model: ModelName,
+    { fault }: Verdict,
+    execution: Execution,
+    call: InferenceCall,
+  ): Promise<never> {
+    const { context } = this.runtimes[model];
+    let text = 'an illegal memory access was encountered';
+    if (fault.type === 'intermittent') text = 'unspecified launch failure';
+    if (fault.type === 'timeout') {
+      text = 'the launch timed out and was terminated';
+      const { delayMs } = fault.params as { delayMs: number };
+      const released = this.#hangOf(fault.id);
+      const hang = (epoch?: AbortSignal) => this.#hang(delayMs, released, epoch);
+      if (execution.device === 'cuda' && context) {
+        await this.device.occupy(context, (epoch) => hang(epoch), call.signal);
+      } else await hang();
+    }
+    throw new InferenceError('CUDA_ERROR', `CUDA error: ${text}`, { status: 500, faultId: fault.id });
+  }
+
+  #hangOf(faultId: string): AbortSignal {
+    const hang = this.#hangs.get(faultId) ?? new AbortController();
+    this.#hangs.set(faultId, hang);
+    return hang.signal;
+  }
+
+  async #hang(delayMs: number, released: AbortSignal, epoch: AbortSignal | undefined): Promise<void> {
+    const ended = epoch ? AbortSignal.any([released, epoch]) : released;
+    try {
+      await sleep(this.#options.clock, delayMs, ended);
+    } catch {
+      epoch?.throwIfAborted(); // the card went away; a released kernel simply ends
+    }
+  }
+
+  #answerFor(error: unknown, call: InferenceCall): unknown {
+    if (!(error instanceof GpuError)) return error;
+    const { injector } = this.#options;
+    const lost = error.code === 'GPU_LOST';
+    switch (error.code) {
+      case 'OUT_OF_MEMORY': {
+        const faultId = this.memoryFaultId;
+        if (faultId) injector.recordHit(faultId, call.kind);
+        return new InferenceError(
+          'OUT_OF_MEMORY',
+          error.message,
+          { status: 503, retryAfterMs: 1000, faultId },
+          { cause: error },
+        );
+      }
+      case 'GPU_LOST':
+      case 'NO_DEVICE': {
+        const faultId = this.#restarts.blame ?? this.#fault(lost ? 'unavailable' : 'connection_error')?.id;
+        if (faultId) injector.recordHit(faultId, call.kind);
+        const code = lost ? 'GPU_LOST' : 'CUDA_ERROR';
+        const details = { status: 503, retryAfterMs: 1000, faultId };
+        return new InferenceError(code, error.message, details, { cause: error });
+      }
+      case 'CONTEXT_LOST':
+        return new InferenceError(
+          'RESTARTING',
+          error.message,
+          { status: 503, retryAfterMs: 1000, faultId: this.#restarts.blame },
+          { cause: error },
+        );
+    }
+  }
+
+  #fault(type: string): FaultSpec | undefined {
+    return this.#options.injector.active('gpu').find((fault) => fault.type === type);
+  }
+
+  #held(): boolean {
+    return this.#options.injector.active('gpu').some((fault) => HOLDING_FAULTS.includes(fault.type));
+  }
+
+  #lost(): void {
+    const fault = this.#fault('unavailable') ?? this.#fault('thermal_throttle');
+    this.#restarts.blame = fault?.id;
+    if (fault) this.#options.injector.recordHit(fault.id, 'xid');
+    this.#tell({
+      faultId: fault?.id ?? null,
+      text: 'Xid 79: the GPU has fallen off the bus, latched until the services restart',
+      over: false,
+    });
+    if (!this.#held()) this.#restarts.schedule('card');
+  }
+
+  #tick(): void {
+    this.#tickTimer = this.#options.clock.after(TICK_MS, () => this.#tick());
+    this.device.advance();
+    const { paused } = this;
+    if (paused !== this.#wasPaused) {
+      this.#wasPaused = paused;
+      const celsius = Math.round(this.device.temperatureC);
+      this.#options.logger.warn({ celsius }, paused ? 'inference paused by heat' : 'inference resumed');
+    }
+    if (this.#coolingFrom && !paused) {
+      this.#tell({ faultId: this.#coolingFrom.id, text: 'GPU cooled down, inference resumed', over: true });
+      this.#coolingFrom = undefined;
+    }
+    this.#restarts.tick();
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#trimmedAt >= CACHE_TRIM_MS) {
+      this.#trimmedAt = nowMs;
+      this.emptyCaches();
+    }
+  }
+
+  #tell(effect: AfterEffect): void {
+    this.#options.logger.warn({ faultId: effect.faultId, over: effect.over }, effect.text);
+    this.#options.onAfterEffect?.(effect);
+  }
+}
+
+/** The message as it leaves the service: injected errors carry their fault's mark. */
+export function messageWithMark(error: InferenceError): string {
+  const { faultId } = error.details;
+  return faultId ? `${error.message} ${faultMark(faultId)}` : error.message;
+}
