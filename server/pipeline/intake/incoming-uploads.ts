@@ -204,10 +204,7 @@ export class IncomingUploads {
 
   /** Accepts a file that lies in the inbox under a name of somebody else; gives its id. */
   async adopt(path: string): Promise<string> {
-    const handle = await open(path, 'r');
-    const head = Buffer.alloc(64 * 1024);
-    const { bytesRead } = await handle.read(head, 0, head.length, 0).finally(() => handle.close());
-    const comment = readFrameComment(head.subarray(0, bytesRead));
+    const comment = readFrameComment(await readHead(path));
     const { size } = await stat(path);
     return this.#enter(path, comment?.camera ?? 'inbox', basename(path), size, comment);
   }
@@ -411,6 +408,17 @@ export class IncomingUploads {
     this.#running.add(done);
     void done.then(() => this.#running.delete(done));
     return work;
+  }
+}
+
+async function readHead(path: string): Promise<Buffer> {
+  const handle = await open(path, 'r');
+  try {
+    const head = Buffer.alloc(64 * 1024);
+    const { bytesRead } = await handle.read(head, 0, head.length, 0);
+    return head.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
   }
 }
 
