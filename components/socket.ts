@@ -13,7 +13,7 @@ import { loadCatalogue } from './stores/catalogue-store.ts';
 import { loadIdentity, saveName, useConnection } from './stores/connection-store.ts';
 import { takeFact, takeSnapshotFacts, useFacts } from './stores/facts-store.ts';
 import { takeFaults } from './stores/faults-store.ts';
-import { serverNow, takeServerTime, takeState } from './stores/state-store.ts';
+import { serverNow, takeServerTime, takeState, takeTransition } from './stores/state-store.ts';
 
 type ConsoleSocket = Socket<ConsoleServerEvents, ConsoleClientEvents>;
 type LiveSocket = Socket<LiveServerEvents, LiveClientEvents>;
@@ -50,13 +50,15 @@ export function openSockets(): () => void {
   });
   commands.on('snapshot', ({ state, facts, gap }) => {
     takeServerTime(state.at);
-    takeState(state);
-    takeFaults(state.faults, performance.now());
     takeSnapshotFacts(facts, gap);
+    takeState(state, []);
+    takeFaults(state.faults, performance.now());
     void loadHistory(serverNow());
   });
   commands.on('fact', (fact) => {
-    if (takeFact(fact) === 'missing') resync();
+    const outcome = takeFact(fact);
+    if (outcome === 'missing') resync();
+    if (outcome === 'appended') takeTransition(fact);
   });
   commands.on('faults', ({ faults }) => takeFaults(faults, performance.now()));
   // Answered here and not by a timer: browsers slow the timers of hidden tabs down.
@@ -74,7 +76,10 @@ export function openSockets(): () => void {
     // The newest fact can have been lost with the connection it came on.
     if (tick.seq > useFacts.getState().lastSeq) checkMissing(tick.seq);
   });
-  live.on('state', ({ state }) => takeState(state));
+  live.on('state', ({ state }) => {
+    const { facts, lastSeq } = useFacts.getState();
+    takeState(state, state.seq < lastSeq ? facts.slice(-50).filter((fact) => fact.seq > state.seq) : []);
+  });
   live.on('disconnect', (reason) => {
     if (reason === 'io server disconnect') live.connect();
   });
@@ -134,7 +139,9 @@ export async function command<C extends CommandName>(name: C, request: Request<C
   if (!consoleSocket?.connected) return offline('Not connected to the control process') as Answer<C>;
   try {
     // The typed emitter cannot follow a generic event name; the cast restores what the signature promises.
-    const emit = consoleSocket.timeout(ACK_TIMEOUT_MS).emitWithAck.bind(consoleSocket.timeout(ACK_TIMEOUT_MS)) as (
+    const emit = consoleSocket
+      .timeout(ACK_TIMEOUT_MS)
+      .emitWithAck.bind(consoleSocket.timeout(ACK_TIMEOUT_MS)) as (
       event: C,
       request: Request<C>,
     ) => Promise<Answer<C>>;
@@ -157,10 +164,10 @@ export async function halt(reason?: string): Promise<Ack<HaltReceipt>> {
       signal: AbortSignal.timeout(5_000),
     });
     const body: unknown = await response.json();
-    return response.ok
-      ? { ok: true, data: body as HaltReceipt }
-      : { ok: false, error: body as Problem };
+    return response.ok ? { ok: true, data: body as HaltReceipt } : { ok: false, error: body as Problem };
   } catch (error) {
-    return offline(`Halt did not reach the control process: ${error instanceof Error ? error.message : error}`);
+    return offline(
+      `Halt did not reach the control process: ${error instanceof Error ? error.message : error}`,
+    );
   }
 }

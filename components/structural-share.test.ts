@@ -4,7 +4,11 @@ import { structuralShare } from './structural-share.ts';
 describe('structuralShare', () => {
   it('keeps the identity of parts that did not change', () => {
     const previous = { at: 1, ledger: { lost: 0 }, queues: [{ depth: 1 }, { depth: 2 }] };
-    const next = structuralShare(previous, { at: 2, ledger: { lost: 0 }, queues: [{ depth: 1 }, { depth: 3 }] });
+    const next = structuralShare(previous, {
+      at: 2,
+      ledger: { lost: 0 },
+      queues: [{ depth: 1 }, { depth: 3 }],
+    });
     expect(next.ledger).toBe(previous.ledger);
     expect(next.queues[0]).toBe(previous.queues[0]);
     expect(next.queues).not.toBe(previous.queues);

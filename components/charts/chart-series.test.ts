@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { SeriesRing } from '../live/series-ring.ts';
-import { bucketMs, type ChartSeries, domainMax, linePath, newest, POINTS_MAX, snapUp, thin } from './chart-series.ts';
+import {
+  bucketMs,
+  type ChartSeries,
+  domainMax,
+  linePath,
+  newest,
+  POINTS_MAX,
+  snapUp,
+  thin,
+} from './chart-series.ts';
 
 function makeRing(values: Record<number, number>, metric = 'm'): SeriesRing {
   const ring = new SeriesRing();
@@ -11,30 +20,32 @@ const series = (reduce: ChartSeries['reduce']): ChartSeries[] => [{ key: 'a', me
 
 describe('thin', () => {
   it('draws at most 150 points for every window', () => {
-    const ring = makeRing({ 3_600_000: 1 });
+    const ring = makeRing({ 3600000: 1 });
     for (const windowMs of [60_000, 300_000, 900_000, 3_600_000]) {
       expect(thin(ring, series('max'), 3_600_000, windowMs).length).toBeLessThanOrEqual(POINTS_MAX + 1);
     }
   });
 
   it('keeps the bucket borders while the window moves', () => {
-    const ring = makeRing({ 600_000: 1 });
+    const ring = makeRing({ 600000: 1 });
     const one = thin(ring, series('max'), 600_000, 300_000).map((point) => point.t);
     const two = thin(ring, series('max'), 600_500, 300_000).map((point) => point.t);
     expect(two.slice(0, 10)).toEqual(one.filter((t) => t >= (two[0] ?? 0)).slice(0, 10));
   });
 
   it('reduces a bucket by its rule and leaves an empty one a gap', () => {
-    const values = { 298_000: 2, 298_500: 8, 299_000: 5 };
+    const values = { 298000: 2, 298500: 8, 299000: 5 };
     const ring = makeRing(values);
     const at = (reduce: ChartSeries['reduce']) =>
       thin(ring, series(reduce), 300_000, 300_000).find((point) => point.t === 298_000)?.['a'];
     expect([at('max'), at('mean'), at('last')]).toEqual([8, 5, 5]);
-    expect(thin(ring, series('max'), 300_000, 300_000).find((point) => point.t === 290_000)?.['a']).toBeNull();
+    expect(
+      thin(ring, series('max'), 300_000, 300_000).find((point) => point.t === 290_000)?.['a'],
+    ).toBeNull();
   });
 
   it('applies the factor', () => {
-    const ring = makeRing({ 60_000: 1_500 });
+    const ring = makeRing({ 60000: 1_500 });
     const points = thin(ring, [{ key: 'a', metric: 'm', reduce: 'max', factor: 0.001 }], 60_000, 60_000);
     expect(points.at(-1)?.['a']).toBe(1.5);
   });
@@ -50,7 +61,9 @@ describe('bucketMs', () => {
 
 describe('snapUp', () => {
   it('goes to the next of 1, 2, 5', () => {
-    expect([0, 0.3, 1, 1.01, 4, 6, 10, 730, 20_000].map(snapUp)).toEqual([1, 0.5, 1, 2, 5, 10, 10, 1_000, 20_000]);
+    expect([0, 0.3, 1, 1.01, 4, 6, 10, 730, 20_000].map(snapUp)).toEqual([
+      1, 0.5, 1, 2, 5, 10, 10, 1_000, 20_000,
+    ]);
   });
 });
 
@@ -68,7 +81,7 @@ describe('domainMax', () => {
 
 describe('newest', () => {
   it('does not give an old value for a new one', () => {
-    const ring = makeRing({ 10_000: 4, 20_000: 5 });
+    const ring = makeRing({ 10000: 4, 20000: 5 });
     expect(newest(ring, 'm', 11_500)).toBe(4);
     expect(newest(ring, 'm', 15_000)).toBeNull();
   });
@@ -82,6 +95,13 @@ describe('linePath', () => {
       { t: 2, a: null },
       { t: 3, a: 4 },
     ];
-    expect(linePath(points, 'a', (t) => t, (value) => value)).toBe('M0.0 1.0L1.0 2.0M3.0 4.0');
+    expect(
+      linePath(
+        points,
+        'a',
+        (t) => t,
+        (value) => value,
+      ),
+    ).toBe('M0.0 1.0L1.0 2.0M3.0 4.0');
   });
 });

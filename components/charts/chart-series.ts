@@ -27,7 +27,12 @@ export function bucketMs(windowMs: number, stepMs: number): number {
  * Thins a window to buckets that lie on an absolute grid, so that points do not shimmer while the window moves.
  * A bucket without a sample is a gap.
  */
-export function thin(ring: SeriesRing, series: readonly ChartSeries[], toAt: number, windowMs: number): ChartPoint[] {
+export function thin(
+  ring: SeriesRing,
+  series: readonly ChartSeries[],
+  toAt: number,
+  windowMs: number,
+): ChartPoint[] {
   const width = bucketMs(windowMs, ring.stepMs);
   const first = Math.ceil((toAt - windowMs) / width) * width;
   const points: ChartPoint[] = [];
@@ -78,7 +83,12 @@ export function snapUp(value: number): number {
 }
 
 /** Upper end of an axis: the largest stacked or single value, snapped, at least `floor`. */
-export function domainMax(points: readonly ChartPoint[], keys: readonly string[], stacked: boolean, floor: number): number {
+export function domainMax(
+  points: readonly ChartPoint[],
+  keys: readonly string[],
+  stacked: boolean,
+  floor: number,
+): number {
   let max = floor;
   for (const point of points) {
     let sum = 0;

@@ -8,7 +8,10 @@ const schema = z.toJSONSchema(
     load: z.number().min(0).max(1).default(1).meta({ title: 'Load', unit: 'ratio' }),
     mode: z.enum(['leak', 'spike']).default('spike'),
     governor: z.boolean().default(true),
-    services: z.array(z.enum(['redis', 'ftp'])).default([]).meta({ title: 'Services' }),
+    services: z
+      .array(z.enum(['redis', 'ftp']))
+      .default([])
+      .meta({ title: 'Services' }),
   }),
   { io: 'input' },
 ) as Record<string, unknown>;
@@ -22,7 +25,13 @@ describe('formFields', () => {
       ['governor', 'switch', true],
       ['services', 'many', []],
     ]);
-    expect(formFields(schema)[0]).toMatchObject({ unit: 'ms', min: 0, max: 60_000, step: 1, title: 'Latency' });
+    expect(formFields(schema)[0]).toMatchObject({
+      unit: 'ms',
+      min: 0,
+      max: 60_000,
+      step: 1,
+      title: 'Latency',
+    });
   });
 
   it('gives no fields for a type without parameters', () => {

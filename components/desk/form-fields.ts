@@ -30,7 +30,8 @@ function formField(name: string, property: Schema): FormField | undefined {
   };
   const fallback = property['default'];
   const choices = strings(property['enum']);
-  if (choices) return { ...base, kind: 'choice', options: choices, default: text(fallback) ?? choices[0] ?? '' };
+  if (choices)
+    return { ...base, kind: 'choice', options: choices, default: text(fallback) ?? choices[0] ?? '' };
   switch (property['type']) {
     case 'integer':
     case 'number': {

@@ -72,7 +72,10 @@ describe('presetFaults', () => {
   });
 
   it('needs all faults of a compound preset', () => {
-    const compound = { ...preset, faults: [...preset.faults, { service: 'yolo26' as const, type: 'timeout' }] };
+    const compound = {
+      ...preset,
+      faults: [...preset.faults, { service: 'yolo26' as const, type: 'timeout' }],
+    };
     expect(presetFaults(compound, [makeFault()], catalogue)).toBeUndefined();
     expect(presetService(compound)).toBeUndefined();
     expect(presetService(preset)).toBe('redis');

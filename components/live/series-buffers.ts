@@ -1,5 +1,5 @@
-import { METRICS, type Series } from '#lib/protocol/metrics.ts';
 import type { LiveServerEvents } from '#lib/protocol/events.ts';
+import { METRICS, type Series } from '#lib/protocol/metrics.ts';
 import { SeriesRing } from './series-ring.ts';
 
 /**

@@ -88,7 +88,15 @@ describe('breakerBands', () => {
       failures: 5,
       origin: 'injected',
     });
-    const rows = breakerBands([change], new Map([['redis', 'OPEN' as const], ['yolo26', 'CLOSED' as const]]), 0, 1_000);
+    const rows = breakerBands(
+      [change],
+      new Map([
+        ['redis', 'OPEN' as const],
+        ['yolo26', 'CLOSED' as const],
+      ]),
+      0,
+      1_000,
+    );
     expect(rows.map((row) => row.name)).toEqual(['redis']);
     expect(rows[0]?.bands.map((band) => band.value)).toEqual(['CLOSED', 'OPEN']);
   });

@@ -25,7 +25,8 @@ export function faultBands(
 ): FaultBand[] {
   const started = new Map<string, { fault: Fault; endedAt: number | null }>();
   for (const fact of facts) {
-    if (fact.type === 'faultStarted') started.set(fact.data.fault.id, { fault: fact.data.fault, endedAt: null });
+    if (fact.type === 'faultStarted')
+      started.set(fact.data.fault.id, { fault: fact.data.fault, endedAt: null });
     if (fact.type === 'faultEnded') {
       const known = started.get(fact.data.faultId);
       if (known) known.endedAt = fact.at;
@@ -60,7 +61,12 @@ export function faultBands(
  * Modes over the window, rebuilt from the changes. Before the first known change the mode is its `from`; without
  * any, the present one; where nothing is known there is no band.
  */
-export function modeBands(facts: readonly Fact[], now: Mode | null, fromAt: number, toAt: number): Band<Mode>[] {
+export function modeBands(
+  facts: readonly Fact[],
+  now: Mode | null,
+  fromAt: number,
+  toAt: number,
+): Band<Mode>[] {
   const changes = facts.flatMap((fact) =>
     fact.type === 'modeChanged' ? [{ at: fact.at, from: fact.data.from, to: fact.data.to }] : [],
   );

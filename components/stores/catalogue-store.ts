@@ -6,7 +6,11 @@ type CatalogueStore =
   | { phase: 'failed'; catalogue: null; error: string }
   | { phase: 'loaded'; catalogue: Catalogue; error: null };
 
-export const useCatalogue = create<CatalogueStore>(() => ({ phase: 'loading', catalogue: null, error: null }));
+export const useCatalogue = create<CatalogueStore>(() => ({
+  phase: 'loading',
+  catalogue: null,
+  error: null,
+}));
 
 /** Loads the catalogue once; a failure is shown and may be tried again. */
 export async function loadCatalogue(): Promise<void> {

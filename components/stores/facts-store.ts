@@ -1,6 +1,12 @@
 import { create } from 'zustand';
 import type { Fact } from '#lib/protocol/facts.ts';
-import { appendFact, EMPTY_FACT_LOG, type FactArrival, type FactLog, mergeSnapshot } from '../facts-reducer.ts';
+import {
+  appendFact,
+  EMPTY_FACT_LOG,
+  type FactArrival,
+  type FactLog,
+  mergeSnapshot,
+} from '../facts-reducer.ts';
 
 export const useFacts = create<FactLog>(() => EMPTY_FACT_LOG);
 

@@ -1,5 +1,7 @@
 import { create } from 'zustand';
+import type { Fact } from '#lib/protocol/facts.ts';
 import type { State } from '#lib/protocol/state.ts';
+import { applyFact } from '../apply-fact.ts';
 import { structuralShare } from '../structural-share.ts';
 
 interface StateStore {
@@ -10,8 +12,15 @@ interface StateStore {
 
 export const useSystem = create<StateStore>(() => ({ state: null, serverOffsetMs: 0 }));
 
-export function takeState(state: State): void {
-  useSystem.setState((store) => ({ state: structuralShare(store.state, state) }));
+/** Takes a state in; `newerFacts` are those that it may not contain yet. */
+export function takeState(state: State, newerFacts: readonly Fact[]): void {
+  const current = newerFacts.reduce(applyFact, state);
+  useSystem.setState((store) => ({ state: structuralShare(store.state, current) }));
+}
+
+/** Shows a transition at once. */
+export function takeTransition(fact: Fact): void {
+  useSystem.setState(({ state }) => (state ? { state: applyFact(state, fact) } : {}));
 }
 
 /**

@@ -35,9 +35,17 @@ describe('sentence', () => {
   });
 
   it('tells a failure that is not ours apart', () => {
-    const data = { breaker: 'redis', from: 'CLOSED', to: 'OPEN', reason: 'ECONNREFUSED', failures: 5 } as const;
+    const data = {
+      breaker: 'redis',
+      from: 'CLOSED',
+      to: 'OPEN',
+      reason: 'ECONNREFUSED',
+      failures: 5,
+    } as const;
     expect(sentence(makeFact('breakerChanged', { ...data, origin: 'organic' })).text).toContain('(NOT OURS)');
-    expect(sentence(makeFact('breakerChanged', { ...data, origin: 'injected' })).text).toContain('(injected)');
+    expect(sentence(makeFact('breakerChanged', { ...data, origin: 'injected' })).text).toContain(
+      '(injected)',
+    );
   });
 
   it('names what is lost', () => {

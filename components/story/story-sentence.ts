@@ -1,5 +1,5 @@
 import type { Fact } from '#lib/protocol/facts.ts';
-import type { Origin } from '#lib/protocol/state.ts';
+import type { BreakerState, Origin } from '#lib/protocol/state.ts';
 import { percent, spokenDuration } from '../visual/quantity.ts';
 
 /** How grave a line is; decides shape and colour, never alone. */
@@ -46,7 +46,9 @@ export function sentence(fact: Fact): Sentence {
     case 'faultChanged': {
       const { fault, change, by } = fact.data;
       const what = `${fault.service} ${fault.title.toLowerCase()}`;
-      const done = { strength: 'changed the strength of', extended: 'extended', takenOver: 'took over' }[change];
+      const done = { strength: 'changed the strength of', extended: 'extended', takenOver: 'took over' }[
+        change
+      ];
       return { lead: by, text: `${done} ${what}`, tone: 'injected' };
     }
     case 'faultEnded': {
@@ -64,7 +66,9 @@ export function sentence(fact: Fact): Sentence {
       };
     case 'halted': {
       const { by, reason, receipt } = fact.data;
-      const missing = receipt.unacknowledged.length ? `; NOT ACKNOWLEDGED by ${list(receipt.unacknowledged)}` : '';
+      const missing = receipt.unacknowledged.length
+        ? `; NOT ACKNOWLEDGED by ${list(receipt.unacknowledged)}`
+        : '';
       const why = reason ? `, "${reason}"` : '';
       const text = `halted everything: ${receipt.faults.length} faults ended in ${Math.round(receipt.tookMs)} ms${missing}${why}`;
       return { lead: by, text, tone: 'halt' };
@@ -73,22 +77,16 @@ export function sentence(fact: Fact): Sentence {
       return { lead: fact.data.by, text: `resumed, "${fact.data.reason}"`, tone: 'quiet' };
     case 'breakerChanged': {
       const { breaker, to, failures, reason } = fact.data;
-      const from = origin(fact.data.origin);
-      switch (to) {
-        case 'OPEN':
-          return {
-            lead: breaker,
-            text: `breaker OPEN after ${failures} failures${from}: ${reason}`,
-            tone: 'open',
-          };
-        case 'HALF_OPEN':
-          return { lead: breaker, text: 'breaker HALF-OPEN: one trial is let through', tone: 'half' };
-        case 'CLOSED':
-          return { lead: breaker, text: 'breaker CLOSED again', tone: 'recovered' };
-        case 'FORCED_OPEN':
-          return { lead: breaker, text: 'breaker held OPEN by hand', tone: 'open' };
-      }
-      break;
+      const words: Record<BreakerState, Pick<Sentence, 'text' | 'tone'>> = {
+        OPEN: {
+          text: `breaker OPEN after ${failures} failures${origin(fact.data.origin)}: ${reason}`,
+          tone: 'open',
+        },
+        HALF_OPEN: { text: 'breaker HALF-OPEN: a trial is let through', tone: 'half' },
+        CLOSED: { text: 'breaker CLOSED again', tone: 'recovered' },
+        FORCED_OPEN: { text: 'breaker held OPEN by hand', tone: 'open' },
+      };
+      return { lead: breaker, ...words[to] };
     }
     case 'modeChanged': {
       const { from, to, causes } = fact.data;
@@ -101,7 +99,11 @@ export function sentence(fact: Fact): Sentence {
       const { service, healthy, error } = fact.data;
       return healthy
         ? { lead: service, text: 'is healthy again', tone: 'recovered' }
-        : { lead: service, text: `is down${origin(fact.data.origin)}${error ? `: ${error}` : ''}`, tone: 'open' };
+        : {
+            lead: service,
+            text: `is down${origin(fact.data.origin)}${error ? `: ${error}` : ''}`,
+            tone: 'open',
+          };
     }
     case 'deadLettered': {
       const ours = fact.data.faultIds.length > 0 ? ' (injected)' : '';
@@ -110,7 +112,11 @@ export function sentence(fact: Fact): Sentence {
     case 'deadLetterRedriven':
       return { lead: fact.data.queue, text: `dead letter ${fact.data.id} sent again`, tone: 'quiet' };
     case 'deadLetterPurged':
-      return { lead: fact.data.queue, text: `dead letter ${fact.data.id} purged, "${fact.data.reason}"`, tone: 'degraded' };
+      return {
+        lead: fact.data.queue,
+        text: `dead letter ${fact.data.id} purged, "${fact.data.reason}"`,
+        tone: 'degraded',
+      };
     case 'ledgerChanged': {
       const { verdict, lost, lostIds, doubled } = fact.data;
       if (verdict === 'LOSS') {
@@ -124,7 +130,11 @@ export function sentence(fact: Fact): Sentence {
       return { lead: 'ledger', text: words[verdict], tone: verdict === 'UNKNOWN' ? 'degraded' : 'quiet' };
     }
     case 'alert':
-      return { lead: fact.data.service ?? 'alert', text: `${fact.data.text} (${fact.data.code})`, tone: 'degraded' };
+      return {
+        lead: fact.data.service ?? 'alert',
+        text: `${fact.data.text} (${fact.data.code})`,
+        tone: 'degraded',
+      };
     case 'afterEffect':
       return {
         lead: fact.data.service,
@@ -146,10 +156,12 @@ export function sentence(fact: Fact): Sentence {
       return { lead: 'control', text: `was busy for ${spokenDuration(fact.data.lagMs)}`, tone: 'degraded' };
     case 'note':
       return { lead: fact.data.by, text: fact.data.text, tone: 'quiet' };
+    default: {
+      // A newer server may send types that this page does not know.
+      const unknown: { type: string; subject: string } = fact;
+      return { lead: unknown.subject, text: unknown.type, tone: 'quiet' };
+    }
   }
-  // A newer server may send types that this page does not know.
-  const unknown: { type: string; subject: string } = fact;
-  return { lead: unknown.subject, text: unknown.type, tone: 'quiet' };
 }
 
 /** How long after a fault's start its consequences are told relative to it. */
@@ -164,7 +176,8 @@ export function sinceFault(facts: readonly Fact[]): Map<number, number> {
   let startedAt: number | null = null;
   for (const fact of facts) {
     if (fact.type === 'faultStarted') startedAt = fact.at;
-    else if (startedAt !== null && fact.at - startedAt <= CONSEQUENCE_MS) since.set(fact.seq, fact.at - startedAt);
+    else if (startedAt !== null && fact.at - startedAt <= CONSEQUENCE_MS)
+      since.set(fact.seq, fact.at - startedAt);
   }
   return since;
 }

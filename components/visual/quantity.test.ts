@@ -3,7 +3,13 @@ import { clockDuration, compact, count, percent, spokenDuration } from './quanti
 
 describe('quantities', () => {
   it('writes durations as a clock', () => {
-    expect([0, 42_900, 725_000, 3_725_000, -5].map(clockDuration)).toEqual(['0:00', '0:42', '12:05', '1:02:05', '0:00']);
+    expect([0, 42_900, 725_000, 3_725_000, -5].map(clockDuration)).toEqual([
+      '0:00',
+      '0:42',
+      '12:05',
+      '1:02:05',
+      '0:00',
+    ]);
   });
 
   it('writes durations in words', () => {
@@ -17,7 +23,13 @@ describe('quantities', () => {
   });
 
   it('keeps numbers short and sets thousands apart', () => {
-    expect([0.244, 3.14, 118.2, 24_564, 240_000].map(compact)).toEqual(['0.24', '3.1', '118', '24.6k', '240k']);
+    expect([0.244, 3.14, 118.2, 24_564, 240_000].map(compact)).toEqual([
+      '0.24',
+      '3.1',
+      '118',
+      '24.6k',
+      '240k',
+    ]);
     expect(count(12_408)).toBe('12\u202f408');
     expect([0, 0.004, 0.5].map(percent)).toEqual(['0 %', '0.4 %', '50 %']);
   });

@@ -1,0 +1,5 @@
+import { Console } from '#components/Console.tsx';
+
+export default function Page() {
+  return <Console />;
+}

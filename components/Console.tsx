@@ -1,0 +1,91 @@
+'use client';
+
+import dynamic from 'next/dynamic';
+import { useEffect } from 'react';
+import { HaltedBanner } from './banner/HaltedBanner.tsx';
+import { ModeBanner } from './banner/ModeBanner.tsx';
+import { ChartGrid } from './charts/ChartGrid.tsx';
+import { FaultDesk } from './desk/FaultDesk.tsx';
+import { ActiveFaults } from './faults/ActiveFaults.tsx';
+import { Announcer } from './palette/Announcer.tsx';
+import { Overlays } from './palette/Overlays.tsx';
+import { PipelinePath } from './pipeline/PipelinePath.tsx';
+import { Ribbon } from './ribbon/Ribbon.tsx';
+import { ServiceTiles } from './services/ServiceTiles.tsx';
+import { openSockets } from './socket.ts';
+import { loadTheme, TABS, type Tab, useView } from './stores/view-store.ts';
+import { Story } from './story/Story.tsx';
+import { TopBar } from './top-bar/TopBar.tsx';
+import { ViewerEvents } from './viewers/ViewerEvents.tsx';
+
+const Toasts = dynamic(() => import('./palette/Toasts.tsx'), { ssr: false });
+
+/** The main screen: live, mode and ledger, what we broke, what happens, what to do about it. */
+export function Console() {
+  const tab = useView((view) => view.tab);
+  useEffect(() => {
+    loadTheme();
+    return openSockets();
+  }, []);
+  return (
+    <div className="flex min-h-dvh flex-col gap-1.5 p-2 wide:h-dvh wide:min-h-[760px] wide:overflow-hidden">
+      <div className="sticky top-0 z-20 -mx-2 flex flex-col gap-1.5 bg-ground px-2 pb-1 max-wide:-mt-2 max-wide:border-b max-wide:border-line max-wide:pt-2 wide:static wide:pb-0">
+        <TopBar />
+        <ModeBanner />
+        <HaltedBanner />
+        <Tabs />
+      </div>
+      <main
+        className="flex min-h-0 flex-1 flex-col gap-1.5 wide:grid wide:grid-cols-[272px_minmax(0,1fr)_336px] wide:grid-rows-[auto_minmax(0,1fr)]"
+        data-tabs={tab}
+      >
+        <div className="wide:col-span-3" data-in="live faults">
+          <Ribbon />
+        </div>
+        <FaultDesk />
+        <div className="flex min-h-0 flex-col gap-1.5 wide:overflow-y-auto" data-in="live queues gpu">
+          <PipelinePath />
+          <ServiceTiles />
+          <ChartGrid />
+        </div>
+        <div className="flex min-h-0 flex-col gap-1.5" data-in="live faults log">
+          <ActiveFaults />
+          <Story />
+          <ViewerEvents />
+        </div>
+      </main>
+      <Overlays />
+      <Announcer />
+      <Toasts />
+    </div>
+  );
+}
+
+const TAB_WORD: Record<Tab, string> = {
+  live: 'Live',
+  faults: 'Faults',
+  queues: 'Queues',
+  gpu: 'GPU',
+  log: 'Log',
+};
+
+/** Below 1280 px one part at a time; live, mode, ledger and HALT stay above. */
+function Tabs() {
+  const tab = useView((view) => view.tab);
+  return (
+    <nav aria-label="Parts of the console" className="flex gap-1 wide:hidden">
+      {TABS.map((each) => (
+        <button
+          aria-current={tab === each ? 'page' : undefined}
+          className={`min-h-9 flex-1 rounded-md text-[13px] font-medium ${tab === each ? 'bg-raised text-ink ring-1 ring-line-strong' : 'text-muted'}`}
+          data-testid={`tab-${each}`}
+          key={each}
+          onClick={() => useView.setState({ tab: each })}
+          type="button"
+        >
+          {TAB_WORD[each]}
+        </button>
+      ))}
+    </nav>
+  );
+}

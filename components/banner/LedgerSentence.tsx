@@ -1,0 +1,87 @@
+'use client';
+
+import { useSystem } from '../stores/state-store.ts';
+import { staleClass, useLive } from '../use-live.ts';
+import { count } from '../visual/quantity.ts';
+import { StatusMark } from '../visual/StatusMark.tsx';
+
+/** Is work being lost? One sentence over all accepted uploads. */
+export function LedgerSentence() {
+  const ledger = useSystem((store) => store.state?.pipeline?.ledger);
+  const ageMs = useSystem((store) => store.state?.pipeline?.ageMs);
+  const live = useLive();
+  if (!ledger) {
+    return (
+      <p className="stale rounded-md border px-2 py-1 text-muted" data-testid="ledger" data-verdict="UNKNOWN">
+        Ledger: no report from the pipeline
+      </p>
+    );
+  }
+  const bad = ledger.lost > 0 || ledger.doubled > 0;
+  const working = ledger.queued + ledger.parked + ledger.inFlight + ledger.inbox;
+  const parts: [string, number, string][] = [
+    ['accepted', ledger.accepted, 'Uploads that the FTP server has confirmed'],
+    ['stored', ledger.stored, 'In the database'],
+    [
+      'in work',
+      working,
+      `queued ${ledger.queued} · parked ${ledger.parked} · in flight ${ledger.inFlight} · inbox ${ledger.inbox}`,
+    ],
+    ['moving', ledger.moving, 'Without a home in one round of reconciliation; lost only after the second'],
+    ['duplicate', ledger.duplicate, 'Equal bytes'],
+    ['quarantined', ledger.quarantined, 'Broken or partial'],
+    ['dead-lettered', ledger.dlq, 'Given up after retries'],
+    ['dropped', ledger.dropped, 'By a named policy'],
+  ];
+  const always = new Set(['accepted', 'stored', 'in work']);
+  return (
+    <p
+      className={`flex flex-wrap items-center gap-x-2 gap-y-0.5 rounded-md border px-2.5 py-1 ${bad ? 'border-2 border-loss text-loss-ink' : 'border-line'} ${staleClass(live, ageMs)}`}
+      data-doubled={ledger.doubled}
+      data-lost={ledger.lost}
+      data-testid="ledger"
+      data-verdict={ledger.verdict}
+      title={
+        ledger.unreadable.length > 0
+          ? `Cannot read: ${ledger.unreadable.join(', ')}`
+          : 'Every upload has exactly one home'
+      }
+    >
+      {parts
+        .filter(([word, value]) => value > 0 || always.has(word))
+        .map(([word, value, help]) => (
+          <span
+            className="whitespace-nowrap text-muted after:ml-2 after:text-line-strong after:content-['·']"
+            key={word}
+            title={help}
+          >
+            <b className="font-semibold text-ink">{count(value)}</b> {word}
+          </span>
+        ))}
+      <LossPart ids={ledger.lostIds} value={ledger.lost} word="lost" />
+      {ledger.doubled > 0 && <LossPart ids={ledger.doubledIds} value={ledger.doubled} word="doubled" />}
+      {ledger.verdict === 'UNKNOWN' && <span className="font-semibold text-degraded-ink">UNKNOWN</span>}
+    </p>
+  );
+}
+
+function LossPart({ value, word, ids }: { value: number; word: string; ids: readonly string[] }) {
+  if (value === 0) {
+    return (
+      <span className="whitespace-nowrap text-muted">
+        <b className="font-semibold text-ink">0</b> {word}
+      </span>
+    );
+  }
+  return (
+    <span className="inline-flex min-w-0 items-center gap-1.5">
+      <span className="inline-flex items-center gap-1 rounded bg-loss px-1.5 font-bold whitespace-nowrap text-on-fill">
+        <StatusMark size={10} status="loss" />
+        {count(value)} {word.toUpperCase()}
+      </span>
+      <span className="max-w-64 truncate font-mono text-[11px]" title={ids.join('\n')}>
+        {ids.join(' ')}
+      </span>
+    </span>
+  );
+}

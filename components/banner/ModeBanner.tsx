@@ -1,0 +1,78 @@
+'use client';
+
+import { serverNow, useSystem } from '../stores/state-store.ts';
+import { staleClass, useLive } from '../use-live.ts';
+import { clockDuration, exactTime } from '../visual/quantity.ts';
+import { CHIP, MODE_STATUS, StatusMark } from '../visual/StatusMark.tsx';
+import { useClock } from '../visual/use-clock.ts';
+import { LedgerSentence } from './LedgerSentence.tsx';
+
+const MEANING = {
+  NORMAL: 'every service answers',
+  DEGRADED: 'something is down, its fallback works',
+  MINIMAL: 'a critical service is down, only the essential works',
+  OFFLINE: 'nothing that matters answers',
+} as const;
+
+/** Which mode, since when, why; then whether work is lost. */
+export function ModeBanner() {
+  useClock(1_000);
+  const state = useSystem((store) => store.state);
+  const live = useLive();
+  const mode = state?.mode ?? null;
+  const status = mode ? MODE_STATUS[mode] : 'unknown';
+  const detail = state?.pipeline?.mode;
+  const causes = state?.modeCause ?? [];
+  return (
+    <section aria-label="Mode and ledger" className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
+      <div
+        className={`inline-flex items-center gap-2 rounded-md border-2 px-3 py-1 text-sm font-bold tracking-wide ${CHIP[status]} ${staleClass(live, state?.pipeline?.ageMs)}`}
+        data-mode={mode ?? 'UNKNOWN'}
+        data-testid="mode"
+      >
+        <StatusMark size={14} status={status} />
+        {mode ?? 'UNKNOWN'}
+        {mode && detail && (
+          <span className="font-medium" title={exactTime(detail.since)}>
+            {clockDuration(serverNow() - detail.since)}
+          </span>
+        )}
+      </div>
+      <div className="flex min-w-0 flex-1 basis-72 flex-wrap items-center gap-x-1.5 gap-y-1 text-[13px]">
+        {mode === null && (
+          <span className="text-muted">
+            {state
+              ? 'the pipeline does not report: its mode cannot be known'
+              : 'waiting for the first snapshot'}
+          </span>
+        )}
+        {mode && detail?.previous && mode !== 'NORMAL' && (
+          <span className="text-muted">was {detail.previous}</span>
+        )}
+        {mode && causes.length === 0 && <span className="text-muted">{MEANING[mode]}</span>}
+        {causes.length > 0 && <span className="text-muted">because</span>}
+        {causes.map((cause, index) => (
+          <span className="inline-flex items-center gap-1.5" key={`${cause.service}${cause.origin}`}>
+            {index > 0 && <span className="text-faint">+</span>}
+            <b className="font-semibold">{cause.text || cause.service}</b>
+            <OriginChip origin={cause.origin} />
+          </span>
+        ))}
+      </div>
+      <LedgerSentence />
+    </section>
+  );
+}
+
+/** Ours or not: a game day is about the second. */
+export function OriginChip({ origin }: { origin: 'injected' | 'organic' }) {
+  const injected = origin === 'injected';
+  return (
+    <span
+      className={`inline-flex items-center gap-1 rounded border px-1 text-[10px] leading-4 font-bold tracking-wide whitespace-nowrap ${injected ? 'hatch border-injected text-injected-ink' : CHIP.open}`}
+    >
+      {injected && <StatusMark size={9} status="injected" />}
+      {injected ? 'INJECTED' : 'NOT OURS'}
+    </span>
+  );
+}

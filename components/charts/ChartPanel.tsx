@@ -1,0 +1,146 @@
+'use client';
+
+import dynamic from 'next/dynamic';
+import { type PointerEvent, useEffect, useRef, useState } from 'react';
+import { buffers } from '../live/series-buffers.ts';
+import { faultBands } from '../ribbon/ribbon-series.ts';
+import { useFacts } from '../stores/facts-store.ts';
+import { useFaults } from '../stores/faults-store.ts';
+import { serverNow } from '../stores/state-store.ts';
+import { useView } from '../stores/view-store.ts';
+import { useLive } from '../use-live.ts';
+import { compact, timeOfDay } from '../visual/quantity.ts';
+import { useClock } from '../visual/use-clock.ts';
+import type { ChartDefinition, DrawnSeries } from './chart-definitions.ts';
+import { joinChartLoop } from './chart-loop.ts';
+import { commitPeriodMs, newest, thin } from './chart-series.ts';
+import { AXIS_WIDTH, axisEnds, PLOT_MARGIN, type PlotFrame } from './plot-frame.ts';
+import { SvgPlot } from './SvgPlot.tsx';
+import { usePlotSize } from './use-plot-size.ts';
+
+const RechartsPlot = dynamic(() => import('./RechartsPlot.tsx').then((module) => module.RechartsPlot), {
+  ssr: false,
+});
+
+/** One chart with its numbers; it keeps its own drawing and is given its turn by the loop. */
+export function ChartPanel({ definition, rich }: { definition: ChartDefinition; rich: boolean }) {
+  const [body, size] = usePlotSize<HTMLDivElement>();
+  const [frame, setFrame] = useState<PlotFrame | null>(null);
+  const visible = useRef(false);
+  visible.current = size !== null;
+  const live = useLive();
+
+  useEffect(
+    () =>
+      joinChartLoop({
+        visible: () => visible.current && document.visibilityState === 'visible',
+        periodMs: () => commitPeriodMs(useView.getState().windowMs),
+        commit: () => setFrame(nextFrame(definition)),
+      }),
+    [definition],
+  );
+
+  const Plot = rich ? RechartsPlot : SvgPlot;
+  const stale = live === 'stale' || live === 'no-data';
+  return (
+    <figure
+      aria-label={definition.title}
+      className={`panel flex min-h-30 min-w-0 flex-col px-2 pt-1.5 pb-1 ${stale ? 'stale' : ''}`}
+      data-in={definition.tabs.join(' ')}
+      data-testid={`chart-${definition.id}`}
+    >
+      <ChartHead definition={definition} />
+      <div
+        className="relative min-h-0 flex-1 overflow-hidden"
+        onPointerLeave={() => useView.setState({ cursorAt: null })}
+        onPointerMove={(event) => frame && moveCursor(event, frame)}
+        ref={body}
+      >
+        {frame && size && <Plot frame={frame} height={size.height} width={size.width} />}
+        {frame && size && <Cursor fromAt={frame.fromAt} toAt={frame.toAt} width={size.width} />}
+      </div>
+    </figure>
+  );
+}
+
+function nextFrame(definition: ChartDefinition): PlotFrame {
+  const { windowMs, frozenAt } = useView.getState();
+  const toAt = frozenAt ?? serverNow();
+  const fromAt = toAt - windowMs;
+  const points = thin(buffers, definition.series, toAt, windowMs);
+  const factor = definition.series[0]?.factor ?? 1;
+  const ceiling = definition.ceilingMetric ? newest(buffers, definition.ceilingMetric, toAt) : null;
+  return {
+    definition,
+    points,
+    fromAt,
+    toAt,
+    ...axisEnds(definition, points, ceiling === null ? null : ceiling * factor),
+    faults: faultBands(useFacts.getState().facts, useFaults.getState().faults ?? [], fromAt, toAt),
+  };
+}
+
+function moveCursor(event: PointerEvent<HTMLDivElement>, frame: PlotFrame): void {
+  const box = event.currentTarget.getBoundingClientRect();
+  const plotWidth = box.width - AXIS_WIDTH - PLOT_MARGIN.right;
+  const share = (event.clientX - box.left - AXIS_WIDTH) / plotWidth;
+  if (share < 0 || share > 1) useView.setState({ cursorAt: null });
+  else useView.setState({ cursorAt: frame.fromAt + share * (frame.toAt - frame.fromAt) });
+}
+
+/** The shared cursor: the same moment in every chart and in the ribbon. */
+export function Cursor({ fromAt, toAt, width }: { fromAt: number; toAt: number; width: number }) {
+  const cursorAt = useView((view) => view.cursorAt);
+  if (cursorAt === null || cursorAt < fromAt || cursorAt > toAt) return null;
+  const left =
+    AXIS_WIDTH + ((cursorAt - fromAt) / (toAt - fromAt)) * (width - AXIS_WIDTH - PLOT_MARGIN.right);
+  return <span aria-hidden="true" className="cursor-line" style={{ left }} />;
+}
+
+/** Title and numbers: of the cursor's moment, otherwise of now. */
+function ChartHead({ definition }: { definition: ChartDefinition }) {
+  useClock(500);
+  const cursorAt = useView((view) => view.cursorAt);
+  const frozenAt = useView((view) => view.frozenAt);
+  const at = cursorAt ?? frozenAt ?? serverNow();
+  return (
+    <figcaption className="flex min-w-0 items-baseline gap-2 text-[11px] whitespace-nowrap">
+      <span className="truncate font-semibold text-muted">{definition.title}</span>
+      <span className="ml-auto flex min-w-0 gap-2 overflow-hidden">
+        {definition.series.map((series) => (
+          <Reading at={at} key={series.key} series={series} />
+        ))}
+        {cursorAt !== null && <span className="sr-only">at {timeOfDay(cursorAt)}</span>}
+      </span>
+    </figcaption>
+  );
+}
+
+function Reading({ series, at }: { series: DrawnSeries; at: number }) {
+  const raw = newest(buffers, series.metric, at);
+  const value = raw === null ? null : raw * (series.factor ?? 1);
+  const critical = value !== null && series.criticalAt !== undefined && value >= series.criticalAt;
+  const warn = value !== null && series.warnAt !== undefined && value >= series.warnAt;
+  return (
+    <span className={critical ? 'text-open-ink' : warn ? 'text-degraded-ink' : 'text-muted'}>
+      <svg aria-hidden="true" className="mr-1 inline-block" height="8" viewBox="0 0 10 8" width="10">
+        {series.draw === 'area' ? (
+          <rect fill={series.color} height="8" rx="1" width="8" x="1" />
+        ) : (
+          <path
+            d="M0 4h10"
+            stroke={series.color}
+            strokeDasharray={series.axis === 'right' ? '3 2' : '0'}
+            strokeWidth="2"
+          />
+        )}
+      </svg>
+      {series.label}{' '}
+      <b className={`font-semibold ${critical || warn ? '' : 'text-ink'}`}>
+        {value === null ? '–' : compact(value)}
+      </b>
+      {value !== null && series.unit && ` ${series.unit}`}
+      {(critical || warn) && <span className="sr-only">{critical ? ' critical' : ' high'}</span>}
+    </span>
+  );
+}

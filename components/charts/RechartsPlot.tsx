@@ -1,0 +1,118 @@
+'use client';
+
+import { memo } from 'react';
+import {
+  Area,
+  CartesianGrid,
+  ComposedChart,
+  Line,
+  ReferenceArea,
+  ReferenceLine,
+  XAxis,
+  YAxis,
+} from 'recharts';
+import { compact } from '../visual/quantity.ts';
+import type { DrawnSeries } from './chart-definitions.ts';
+import { AXIS_WIDTH, PLOT_MARGIN, type PlotProps } from './plot-frame.ts';
+
+/** Measured: animation, dots and curves cost more than everything else together. */
+const CHEAP = { isAnimationActive: false, dot: false, activeDot: false, connectNulls: false } as const;
+const TICK = { fontSize: 10, fill: 'var(--faint)' } as const;
+
+/** One committed drawing of a chart, at an explicit size. */
+export const RechartsPlot = memo(function RechartsPlot({ frame, width, height }: PlotProps) {
+  const { definition, points, fromAt, toAt, leftMax, rightMax, faults } = frame;
+  const limits = definition.series.flatMap((series) =>
+    (series.axis ?? 'left') === 'left'
+      ? [series.warnAt, series.criticalAt].filter(
+          (at): at is number => at !== undefined && at > 1 && at < leftMax,
+        )
+      : [],
+  );
+  return (
+    <ComposedChart
+      accessibilityLayer={false}
+      data={points as PlotProps['frame']['points'] & object[]}
+      height={height}
+      margin={PLOT_MARGIN}
+      width={width}
+    >
+      <CartesianGrid horizontal stroke="var(--line)" vertical={false} yAxisId="left" />
+      <XAxis
+        allowDataOverflow
+        dataKey="t"
+        domain={[fromAt, toAt]}
+        height={0}
+        hide
+        scale="linear"
+        type="number"
+      />
+      <YAxis
+        allowDataOverflow
+        axisLine={false}
+        domain={[0, leftMax]}
+        tick={TICK}
+        tickFormatter={compact}
+        tickLine={false}
+        ticks={[0, leftMax / 2, leftMax]}
+        type="number"
+        width={AXIS_WIDTH}
+        yAxisId="left"
+      />
+      <YAxis
+        allowDataOverflow
+        domain={[0, rightMax]}
+        hide
+        orientation="right"
+        type="number"
+        yAxisId="right"
+      />
+      {faults.map((band) => (
+        <ReferenceArea
+          fill="url(#fault-hatch)"
+          fillOpacity={1}
+          ifOverflow="hidden"
+          key={`${band.fromAt}-${band.toAt}`}
+          x1={Math.max(band.fromAt, fromAt)}
+          x2={Math.min(band.toAt ?? toAt, toAt)}
+          yAxisId="left"
+        />
+      ))}
+      {limits.map((at) => (
+        <ReferenceLine key={at} stroke="var(--line-strong)" strokeDasharray="3 3" y={at} yAxisId="left" />
+      ))}
+      {definition.series.map((series) => drawn(series, definition.stacked ?? false))}
+    </ComposedChart>
+  );
+});
+
+function drawn(series: DrawnSeries, stacked: boolean) {
+  const yAxisId = series.axis ?? 'left';
+  if (series.draw === 'area') {
+    return (
+      <Area
+        {...CHEAP}
+        dataKey={series.key}
+        fill={series.color}
+        fillOpacity={0.85}
+        key={series.key}
+        stroke="none"
+        type="linear"
+        yAxisId={yAxisId}
+        {...(stacked ? { stackId: 'all' } : {})}
+      />
+    );
+  }
+  return (
+    <Line
+      {...CHEAP}
+      dataKey={series.key}
+      key={series.key}
+      stroke={series.color}
+      strokeDasharray={series.axis === 'right' ? '4 3' : '0'}
+      strokeWidth={1.6}
+      type={series.draw === 'step' ? 'stepAfter' : 'linear'}
+      yAxisId={yAxisId}
+    />
+  );
+}

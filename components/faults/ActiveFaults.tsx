@@ -1,0 +1,115 @@
+'use client';
+
+import { Square, TimerReset } from 'lucide-react';
+import { useState } from 'react';
+import { changeRatio, extendFault, stopFaults } from '../desk/fault-commands.ts';
+import { useConnection } from '../stores/connection-store.ts';
+import { faultKey, type ObservedFault, useFaults } from '../stores/faults-store.ts';
+import { LeaseRing } from '../visual/LeaseRing.tsx';
+import { clockDuration, count, exactTime, percent } from '../visual/quantity.ts';
+import { StatusMark } from '../visual/StatusMark.tsx';
+import { useClock } from '../visual/use-clock.ts';
+
+/** What we have broken, who, how long left. */
+export function ActiveFaults() {
+  const faults = useFaults((store) => store.faults);
+  return (
+    <section
+      aria-label="Active faults"
+      className="panel flex max-h-[42%] shrink-0 flex-col max-wide:max-h-none"
+      data-in="live faults"
+    >
+      <h2 className="panel-title flex justify-between border-b border-line px-3 py-2">
+        Active faults <span data-testid="active-fault-count">{faults?.length ?? '–'}</span>
+      </h2>
+      {faults?.length === 0 && <p className="px-3 py-2.5 text-muted">Nothing is broken by us.</p>}
+      {faults && faults.length > 0 && (
+        <ul className="min-h-0 divide-y divide-line overflow-y-auto">
+          {faults.map((fault) => (
+            <ActiveFault fault={fault} key={fault.id} />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function ActiveFault({ fault }: { fault: ObservedFault }) {
+  const nowMs = useClock(500);
+  const key = faultKey(fault.service, fault.type);
+  const clearing = useFaults((store) => store.pending[key] === 'clearing');
+  const tabId = useConnection((store) => store.tabId);
+  const [draft, setDraft] = useState<number | null>(null);
+  const ratio = draft ?? fault.ratio;
+  const params = Object.entries(fault.params)
+    .filter(([, value]) => !(Array.isArray(value) && value.length === 0))
+    .map(([name, value]) => `${name} ${String(value)}`)
+    .join(' · ');
+  return (
+    <li className="hatch px-3 py-2" data-testid={`active-fault-${fault.service}-${fault.type}`}>
+      <div className="flex items-center gap-2">
+        <span className="text-injected-ink">
+          <StatusMark size={14} status="injected" />
+        </span>
+        <span className="min-w-0 flex-1 truncate font-semibold" title={params}>
+          {fault.service} · {fault.title.toLowerCase()}
+        </span>
+        <span
+          className="inline-flex items-center gap-1.5 font-semibold text-injected-ink"
+          title={exactTime(fault.expiresAt)}
+        >
+          {clockDuration(fault.deadlineMs - nowMs + 499)}
+          <LeaseRing deadlineMs={fault.deadlineMs} ttlMs={fault.ttlMs} />
+        </span>
+      </div>
+      <p className="mt-0.5 truncate text-[12px] text-muted" title={params}>
+        {fault.owner.tabId === tabId ? 'you' : fault.owner.name}
+        {fault.owner.kind === 'rest' && ' (REST)'} · {count(fault.hits)} hits of {count(fault.seen)} · armed
+        in {Math.round(fault.armedInMs)} ms
+      </p>
+      {fault.warning && <p className="text-[12px] text-degraded-ink">{fault.warning}</p>}
+      <div className="mt-1.5 flex items-center gap-1.5">
+        <label className="flex min-w-0 flex-1 items-center gap-1.5 text-[12px] text-muted">
+          <span className="sr-only">Share of calls hit</span>
+          <input
+            aria-valuetext={percent(ratio)}
+            className="h-4 min-w-0 flex-1 accent-injected"
+            max={1}
+            min={0.05}
+            onChange={(event) => setDraft(event.target.valueAsNumber)}
+            onKeyUp={() => commitRatio()}
+            onPointerUp={() => commitRatio()}
+            step={0.05}
+            title="Strength: share of calls hit"
+            type="range"
+            value={ratio}
+          />
+          <span className="w-9 text-right">{percent(ratio)}</span>
+        </label>
+        <button
+          className="small-button"
+          data-testid="extend-fault"
+          onClick={() => void extendFault(fault)}
+          title="Full time again, from now (.)"
+          type="button"
+        >
+          <TimerReset aria-hidden="true" size={13} /> Extend
+        </button>
+        <button
+          aria-busy={clearing}
+          className="small-button font-semibold!"
+          data-testid="stop-fault"
+          onClick={() => void stopFaults([fault.id], key)}
+          type="button"
+        >
+          <Square aria-hidden="true" fill="currentColor" size={10} /> Stop
+        </button>
+      </div>
+    </li>
+  );
+
+  function commitRatio(): void {
+    if (draft !== null && draft !== fault.ratio) void changeRatio(fault, draft).finally(() => setDraft(null));
+    else setDraft(null);
+  }
+}

@@ -1,0 +1,68 @@
+'use client';
+
+import dynamic from 'next/dynamic';
+import { useCallback, useRef } from 'react';
+import { extendFault } from '../desk/fault-commands.ts';
+import { haltAll } from '../halt-command.ts';
+import { useFaults } from '../stores/faults-store.ts';
+import { useView } from '../stores/view-store.ts';
+import { toggleFreeze } from '../top-bar/TopBar.tsx';
+import { useKeys } from '../visual/use-clock.ts';
+
+const Palette = dynamic(() => import('./Palette.tsx'), { ssr: false });
+const Help = dynamic(() => import('./Help.tsx'), { ssr: false });
+
+/** Two presses of Escape within this time halt. */
+const DOUBLE_MS = 600;
+
+/** The keyboard of the whole page, and what opens over it. */
+export function Overlays() {
+  const overlay = useView((view) => view.overlay);
+  const escapeMs = useRef(Number.NEGATIVE_INFINITY);
+  const onKey = useCallback((event: KeyboardEvent) => {
+    const meta = event.metaKey || event.ctrlKey;
+    if (event.key === 'Escape' && !event.repeat) {
+      const nowMs = performance.now();
+      if (nowMs - escapeMs.current < DOUBLE_MS) {
+        escapeMs.current = Number.NEGATIVE_INFINITY;
+        void haltAll();
+      } else escapeMs.current = nowMs;
+      return;
+    }
+    if (meta && event.shiftKey && event.key.toLowerCase() === 'x') {
+      event.preventDefault();
+      void haltAll();
+      return;
+    }
+    if (meta && event.key.toLowerCase() === 'k') {
+      event.preventDefault();
+      useView.setState((view) => ({ overlay: view.overlay === 'palette' ? null : 'palette' }));
+      return;
+    }
+    if (meta || event.altKey || isTyping(event.target)) return;
+    if (event.key === 'f') toggleFreeze();
+    if (event.key === '?') useView.setState({ overlay: 'help' });
+    if (event.key === '.') {
+      const newest = useFaults.getState().faults?.toSorted((a, b) => b.startedAt - a.startedAt)[0];
+      if (newest) void extendFault(newest);
+    }
+  }, []);
+  useKeys(onKey);
+  return (
+    <>
+      {overlay === 'palette' && <Palette />}
+      {overlay === 'help' && <Help />}
+    </>
+  );
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (
+    target.isContentEditable ||
+    target instanceof HTMLTextAreaElement ||
+    target instanceof HTMLSelectElement
+  )
+    return true;
+  return target instanceof HTMLInputElement && target.type !== 'checkbox' && target.type !== 'range';
+}

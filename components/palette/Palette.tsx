@@ -1,0 +1,118 @@
+'use client';
+
+import { Command } from 'cmdk';
+import { startFault, startPreset, stopFaults } from '../desk/fault-commands.ts';
+import { presetFaults, presetService } from '../desk/switch-state.ts';
+import { haltAll } from '../halt-command.ts';
+import { useCatalogue } from '../stores/catalogue-store.ts';
+import { faultKey, useFaults } from '../stores/faults-store.ts';
+import { toggleTheme, useView, WINDOWS_MS } from '../stores/view-store.ts';
+import { toggleFreeze } from '../top-bar/TopBar.tsx';
+
+const close = () => useView.setState({ overlay: null });
+function act(action: () => unknown): () => void {
+  return () => {
+    close();
+    action();
+  };
+}
+
+const ITEM =
+  'flex items-center gap-2 rounded px-2 py-1.5 cursor-pointer data-[selected=true]:bg-raised data-[selected=true]:ring-1 data-[selected=true]:ring-line-strong';
+const GROUP =
+  '[&_[cmdk-group-heading]]:panel-title [&_[cmdk-group-heading]]:px-2 [&_[cmdk-group-heading]]:py-1.5';
+
+/** Everything by name. */
+export default function Palette() {
+  const catalogue = useCatalogue((store) => store.catalogue);
+  const faults = useFaults((store) => store.faults) ?? [];
+  return (
+    <Command.Dialog
+      className="panel w-full overflow-hidden shadow-2xl"
+      contentClassName="fixed top-[14vh] left-1/2 z-50 w-[min(36rem,92vw)] -translate-x-1/2"
+      label="Command palette"
+      onOpenChange={(open) => !open && close()}
+      open
+      overlayClassName="fixed inset-0 z-40 bg-black/50"
+    >
+      <Command.Input
+        className="w-full border-b border-line bg-transparent px-4 py-3 text-[15px] outline-none"
+        placeholder="Break, stop, find…"
+      />
+      <Command.List className="max-h-[50vh] overflow-y-auto p-1.5">
+        <Command.Empty className="px-3 py-4 text-muted">Nothing by that name.</Command.Empty>
+        <Command.Group className={GROUP} heading="Console">
+          <Command.Item className={ITEM} onSelect={act(haltAll)}>
+            Halt everything
+          </Command.Item>
+          <Command.Item className={ITEM} onSelect={act(toggleFreeze)}>
+            Freeze or unfreeze the picture
+          </Command.Item>
+          <Command.Item className={ITEM} onSelect={act(toggleTheme)}>
+            Switch theme
+          </Command.Item>
+          <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'help' })}>
+            Keys and help
+          </Command.Item>
+          {WINDOWS_MS.map((windowMs) => (
+            <Command.Item
+              className={ITEM}
+              key={windowMs}
+              onSelect={act(() => useView.setState({ windowMs }))}
+            >
+              Time axis: {windowMs / 60_000} min
+            </Command.Item>
+          ))}
+        </Command.Group>
+        {faults.length > 0 && (
+          <Command.Group className={GROUP} heading="Stop">
+            {faults.map((fault) => (
+              <Command.Item
+                className={ITEM}
+                key={fault.id}
+                onSelect={act(() => stopFaults([fault.id], faultKey(fault.service, fault.type)))}
+              >
+                Stop {fault.service} {fault.title.toLowerCase()}
+              </Command.Item>
+            ))}
+          </Command.Group>
+        )}
+        {catalogue && (
+          <Command.Group className={GROUP} heading="Presets">
+            {catalogue.presets
+              .filter((preset) => !presetFaults(preset, faults, catalogue))
+              .map((preset) => (
+                <Command.Item
+                  className={ITEM}
+                  key={preset.name}
+                  onSelect={act(() => startPreset(preset.name))}
+                >
+                  Break {presetService(preset) ?? 'several'}: {preset.title.toLowerCase()}
+                  <span className="ml-auto text-[11px] text-faint">{preset.name}</span>
+                </Command.Item>
+              ))}
+          </Command.Group>
+        )}
+        {catalogue && (
+          <Command.Group className={GROUP} heading="Faults with defaults">
+            {catalogue.services.flatMap((service) =>
+              service.types
+                .filter(
+                  (type) => !faults.some((fault) => fault.service === service.name && fault.type === type),
+                )
+                .map((type) => (
+                  <Command.Item
+                    className={ITEM}
+                    key={faultKey(service.name, type)}
+                    onSelect={act(() => startFault({ service: service.name, type }))}
+                  >
+                    {service.title}: {type.replaceAll('_', ' ')}
+                  </Command.Item>
+                )),
+            )}
+          </Command.Group>
+        )}
+      </Command.List>
+    </Command.Dialog>
+  );
+}

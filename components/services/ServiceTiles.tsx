@@ -1,0 +1,145 @@
+'use client';
+
+import { useRef } from 'react';
+import { useFaults } from '../stores/faults-store.ts';
+import { serverNow, useSystem } from '../stores/state-store.ts';
+import { staleClass, useLive } from '../use-live.ts';
+import { clockDuration, compact, count, exactTime, percent, spokenDuration } from '../visual/quantity.ts';
+import { BREAKER_WORD, CHIP, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
+import { useClock } from '../visual/use-clock.ts';
+import { holdOrder, type ServiceView, serviceViews } from './service-view.ts';
+
+const HOLD_MS = 10_000;
+
+/** Every dependency, worst first: breaker, time in state, failures split into ours and not ours. */
+export function ServiceTiles() {
+  const nowMs = useClock(1_000);
+  const pipeline = useSystem((store) => store.state?.pipeline);
+  const faults = useFaults((store) => store.faults);
+  const live = useLive();
+  const order = useRef<{ names: string[]; sortedMs: number; held: boolean }>({
+    names: [],
+    sortedMs: 0,
+    held: false,
+  });
+  const views = pipeline ? serviceViews(pipeline, faults ?? []) : [];
+  const wanted = views.map((view) => view.name);
+  const current = order.current;
+  if (!current.held && (nowMs - current.sortedMs > HOLD_MS || current.names.length === 0)) {
+    current.names = wanted;
+    current.sortedMs = nowMs;
+  } else current.names = holdOrder(current.names, wanted);
+  const shown = current.names.flatMap((name) => views.find((view) => view.name === name) ?? []);
+  const hold = (held: boolean) => () => {
+    current.held = held;
+  };
+  return (
+    <section aria-label="Services" data-in="live queues">
+      {!pipeline && (
+        <p className="panel stale px-3 py-3 text-muted">
+          No report from the pipeline: breakers and services are UNKNOWN.
+        </p>
+      )}
+      <ul
+        className="grid grid-cols-1 gap-1.5 min-[520px]:grid-cols-2 md:grid-cols-3 wide:grid-cols-4"
+        onBlur={hold(false)}
+        onFocus={hold(true)}
+        onPointerEnter={hold(true)}
+        onPointerLeave={hold(false)}
+      >
+        {shown.map((view) => (
+          <ServiceTile className={staleClass(live, pipeline?.ageMs)} key={view.name} view={view} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+const BORDER: Partial<Record<Status, string>> = {
+  open: 'border-open!',
+  offline: 'border-ink!',
+  half: 'border-half!',
+  degraded: 'border-degraded!',
+  injected: 'border-injected!',
+};
+
+function ServiceTile({ view, className }: { view: ServiceView; className: string }) {
+  const { name, breaker, health, dependency, faults, status } = view;
+  const since = breaker?.since ?? health?.since ?? null;
+  const injected = dependency?.injected ?? breaker?.calls.injected ?? 0;
+  const organic = dependency?.organic ?? breaker?.calls.organic ?? 0;
+  const errorRatio = dependency?.errorRatio ?? null;
+  return (
+    <li
+      className={`panel min-w-0 px-2.5 py-1.5 ${BORDER[status] ?? ''} ${faults.length > 0 ? 'hatch' : ''} ${className}`}
+      data-state={status}
+      data-testid={`service-${name}`}
+      title={health?.error ?? breaker?.lastError ?? undefined}
+    >
+      <div className="flex items-center gap-1.5">
+        <b className="truncate font-semibold">{name}</b>
+        {faults.length > 0 && (
+          <span
+            className="text-injected-ink"
+            title={faults.map((fault) => `${fault.title} by ${fault.owner.name}`).join('\n')}
+          >
+            <StatusMark size={11} status="injected" />
+            <span className="sr-only">fault of ours</span>
+          </span>
+        )}
+        <span className="ml-auto" />
+        {breaker ? (
+          <span
+            className={`inline-flex items-center gap-1 rounded border px-1 text-[10px] leading-4 font-bold tracking-wide ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
+            data-state={breaker.state}
+            data-testid={`breaker-${name}`}
+          >
+            <StatusMark size={9} status={breaker.state === 'CLOSED' ? 'normal' : status} />
+            {BREAKER_WORD[breaker.state]}
+          </span>
+        ) : (
+          <span
+            className={`inline-flex items-center gap-1 text-[10px] font-bold tracking-wide ${INK[health?.healthy === false ? 'open' : 'normal']}`}
+          >
+            <StatusMark size={9} status={health?.healthy === false ? 'open' : 'normal'} />
+            {health ? (health.healthy ? 'HEALTHY' : 'DOWN') : 'NO BREAKER'}
+          </span>
+        )}
+        {since !== null && (
+          <span className="text-[11px] text-faint" title={exactTime(since)}>
+            {clockDuration(serverNow() - since)}
+          </span>
+        )}
+      </div>
+      <p className="mt-0.5 flex items-baseline gap-x-2 truncate text-[12px] text-muted">
+        <span className={errorRatio !== null && errorRatio >= 0.05 ? 'font-semibold text-open-ink' : ''}>
+          err {errorRatio === null ? '–' : percent(errorRatio)}
+        </span>
+        <span title="99th percentile of the last 10 s">
+          p99 {dependency?.p99Ms == null ? '–' : spokenDuration(dependency.p99Ms)}
+        </span>
+        <span className="ml-auto">{dependency ? `${compact(dependency.callsPerSecond)}/s` : ''}</span>
+      </p>
+      <p className="flex items-baseline gap-x-2 truncate text-[12px] text-muted">
+        <span className={injected > 0 ? 'font-semibold text-injected-ink' : ''}>
+          injected {count(injected)}
+        </span>
+        <span className={organic > 0 ? 'font-semibold text-open-ink' : ''}>organic {count(organic)}</span>
+        <span className="ml-auto truncate text-[11px]">{breaker && breakerDetail(breaker)}</span>
+      </p>
+    </li>
+  );
+}
+
+function breakerDetail(breaker: NonNullable<ServiceView['breaker']>): string {
+  switch (breaker.state) {
+    case 'OPEN':
+      return breaker.retryAfterMs === null ? '' : `half-open in ${Math.ceil(breaker.retryAfterMs / 1000)} s`;
+    case 'HALF_OPEN':
+      return `trials ${breaker.successes}/${breaker.successThreshold}`;
+    case 'FORCED_OPEN':
+      return 'held by hand';
+    case 'CLOSED':
+      return breaker.failures > 0 ? `failures ${breaker.failures}/${breaker.failureThreshold}` : '';
+  }
+}

@@ -1,0 +1,88 @@
+'use client';
+
+import { memo, useMemo } from 'react';
+import type { Fact } from '#lib/protocol/facts.ts';
+import { useFacts } from '../stores/facts-store.ts';
+import { useView } from '../stores/view-store.ts';
+import { exactTime, timeOfDay } from '../visual/quantity.ts';
+import { INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
+import { sentence, sinceFault, type Tone } from './story-sentence.ts';
+
+/** Lines kept on the page; the timeline on the server has them all. */
+const LINES_MAX = 500;
+
+/** What happened, in plain words, newest first. */
+export function Story() {
+  const facts = useFacts((log) => log.facts);
+  const gaps = useFacts((log) => log.gaps);
+  const since = useMemo(() => sinceFault(facts), [facts]);
+  const lines = useMemo(() => facts.slice(-LINES_MAX).reverse(), [facts]);
+  return (
+    <section aria-label="Story" className="panel flex min-h-36 flex-1 flex-col" data-in="log">
+      <h2 className="panel-title border-b border-line px-3 py-2">Story</h2>
+      <ol
+        className="min-h-0 flex-1 overflow-y-auto py-1 max-wide:max-h-[70dvh]"
+        data-testid="story"
+        tabIndex={-1}
+      >
+        {lines.length === 0 && <li className="px-3 py-1.5 text-muted">Nothing has happened yet.</li>}
+        {lines.map((fact) => (
+          <StoryLine
+            fact={fact}
+            gapAfter={gaps.includes(fact.seq)}
+            key={fact.seq}
+            sinceMs={since.get(fact.seq)}
+          />
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+const STATUS: Record<Tone, Status> = {
+  quiet: 'normal',
+  injected: 'injected',
+  half: 'half',
+  degraded: 'degraded',
+  open: 'open',
+  recovered: 'recovered',
+  loss: 'loss',
+  halt: 'offline',
+};
+
+interface StoryLineProps {
+  fact: Fact;
+  gapAfter: boolean;
+  sinceMs: number | undefined;
+}
+
+const StoryLine = memo(function StoryLine({ fact, gapAfter, sinceMs }: StoryLineProps) {
+  const { lead, text, tone } = sentence(fact);
+  const status = STATUS[tone];
+  return (
+    <li
+      className="flex gap-2 px-3 py-0.5 leading-[18px] [contain-intrinsic-size:auto_22px] [content-visibility:auto] hover:bg-raised"
+      data-seq={fact.seq}
+      data-subject={fact.subject}
+      data-testid="story-line"
+      data-type={fact.type}
+      onPointerEnter={() => useView.setState({ cursorAt: fact.at })}
+      onPointerLeave={() => useView.setState({ cursorAt: null })}
+    >
+      <span className={`mt-[4px] ${INK[status]}`}>
+        <StatusMark size={10} status={status} />
+      </span>
+      <span className="min-w-0 flex-1 text-[12px] [overflow-wrap:anywhere] text-muted">
+        <b className={`font-semibold ${tone === 'quiet' ? 'text-ink' : INK[status]}`}>{lead}</b> {text}
+        {gapAfter && <em className="block text-degraded-ink">Older lines after this one are gone.</em>}
+      </span>
+      <time
+        className="shrink-0 text-right text-[11px] text-faint"
+        dateTime={new Date(fact.at).toISOString()}
+        title={exactTime(fact.at)}
+      >
+        {sinceMs === undefined ? timeOfDay(fact.at) : `+${(sinceMs / 1000).toFixed(1)} s`}
+      </time>
+    </li>
+  );
+});

@@ -1,0 +1,44 @@
+'use client';
+
+import { type LiveState, liveState, useConnection } from '../stores/connection-store.ts';
+import { spokenDuration } from '../visual/quantity.ts';
+import { CHIP, type Status, StatusMark } from '../visual/StatusMark.tsx';
+import { useClock } from '../visual/use-clock.ts';
+
+const LOOK: Record<LiveState, { word: string; status: Status }> = {
+  connecting: { word: 'CONNECTING', status: 'unknown' },
+  live: { word: 'LIVE', status: 'normal' },
+  reconnecting: { word: 'RECONNECTING', status: 'half' },
+  stale: { word: 'STALE', status: 'degraded' },
+  'no-data': { word: 'NO DATA', status: 'open' },
+};
+
+/** Is what I see live? The age is that of the newest telemetry tick. */
+export function LiveStatus() {
+  const nowMs = useClock(250);
+  const phase = useConnection((store) => store.phase);
+  const tickAt = useConnection((store) => store.tickAt);
+  const notice = useConnection((store) => store.notice);
+  const state = liveState({ phase, tickAt }, nowMs);
+  const { word, status } = LOOK[state];
+  const ageMs = tickAt === null ? null : Math.max(0, nowMs - tickAt);
+  return (
+    <span
+      className={`inline-flex items-center gap-1.5 rounded-md border px-2 py-0.5 text-xs font-semibold whitespace-nowrap ${CHIP[status]}`}
+      data-state={state}
+      data-testid="live-status"
+      title={notice ?? 'Age of the newest data'}
+    >
+      <StatusMark size={10} status={status} />
+      {word}
+      {ageMs !== null && <span className="min-w-9 text-right font-medium">{spokenAge(ageMs)}</span>}
+      {phase === 'disconnected' && state !== 'reconnecting' && (
+        <span className="font-medium">· reconnecting</span>
+      )}
+    </span>
+  );
+}
+
+function spokenAge(ageMs: number): string {
+  return ageMs < 10_000 ? `${(ageMs / 1000).toFixed(1)} s` : spokenDuration(ageMs);
+}
