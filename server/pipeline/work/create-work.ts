@@ -65,10 +65,15 @@ export interface WorkGauges {
   batchSize: number;
 }
 
+/** What the control process may ask of the work. */
+export type WorkCommands = Required<
+  Pick<CommandHandlers, 'breaker:command' | 'dlq:list' | 'dlq:redrive' | 'dlq:purge'>
+>;
+
 /** Everything that becomes of an upload after intake. */
 export interface Work {
   readonly sink: IntakeSink;
-  readonly commands: CommandHandlers;
+  readonly commands: WorkCommands;
   start(): void;
   close(): Promise<void>;
   /** Opens and closes the gates of the queues as mode and breakers want it. */

@@ -55,7 +55,7 @@ export class Reconciler {
 
   /** A round soon, for example because a fault has ended. */
   soon(): void {
-    if (this.#round) this.#again = true;
+    if (this.#round !== undefined) this.#again = true;
     else this.#schedule(1000);
   }
 

@@ -1,0 +1,96 @@
+import type { Metric } from '#lib/agent/agent.ts';
+import { METRICS } from '#lib/protocol/metrics.ts';
+import type { DependencyTracker } from './dependencies/dependency-tracker.ts';
+import type { Work } from './work/create-work.ts';
+
+/** What the pipeline's series are read from; undefined until it is there. */
+export interface MetricSources {
+  work: () => Work | undefined;
+  tracker: () => DependencyTracker | undefined;
+  uploadsPerSecond: () => number | null;
+}
+
+/** The series of the pipeline; a source that is not there yet reads as no value, never as zero. */
+export function pipelineMetrics({ work, tracker, uploadsPerSecond }: MetricSources): Metric[] {
+  const queue = (index: 0 | 1) => work()?.queues()[index];
+  const tiers = () =>
+    work()
+      ?.queues()
+      .map(({ tiers: { memory, disk } }) => ({ memory, disk }));
+  const sum = (tier: 'memory' | 'disk') => tiers()?.reduce((total, each) => total + each[tier], 0) ?? null;
+  const metric = (name: string, unit: string, help: string, read: () => number | null): Metric => ({
+    name,
+    unit,
+    help,
+    read,
+  });
+  return [
+    metric(METRICS.detectionDepth, 'items', 'Detection jobs that wait', () => queue(0)?.depth ?? null),
+    metric(METRICS.detectionOldestAgeMs, 'ms', 'Age of the oldest detection job', () =>
+      ageOf(queue(0), work()),
+    ),
+    metric(METRICS.analysisDepth, 'items', 'Analysis jobs that wait', () => queue(1)?.depth ?? null),
+    metric(METRICS.analysisOldestAgeMs, 'ms', 'Age of the oldest analysis job', () =>
+      ageOf(queue(1), work()),
+    ),
+    metric(METRICS.oldestAgeMs, 'ms', 'Age of the oldest accepted upload without a terminal home', () => {
+      const now = work();
+      return now ? (now.gauges().oldestAgeMs ?? 0) : null;
+    }),
+    metric(METRICS.memoryTier, 'items', 'Jobs in the memory tier', () => sum('memory')),
+    metric(METRICS.diskTier, 'items', 'Jobs in the disk tier', () => sum('disk')),
+    metric(METRICS.dlqCount, 'items', 'Dead letters', () => work()?.dlq().count ?? null),
+    metric(
+      METRICS.endToEndP50Ms,
+      'ms',
+      'From acceptance to the stored event, median of 60 s',
+      () => work()?.gauges().endToEndP50Ms ?? null,
+    ),
+    metric(
+      METRICS.endToEndP95Ms,
+      'ms',
+      'From acceptance to the stored event, p95 of 60 s',
+      () => work()?.gauges().endToEndP95Ms ?? null,
+    ),
+    metric(
+      METRICS.callsP50Ms,
+      'ms',
+      'Calls to dependencies, median of 10 s',
+      () => tracker()?.totals().p50Ms ?? null,
+    ),
+    metric(
+      METRICS.callsP95Ms,
+      'ms',
+      'Calls to dependencies, p95 of 10 s',
+      () => tracker()?.totals().p95Ms ?? null,
+    ),
+    metric(METRICS.uploadsPerSecond, '1/s', 'Uploads accepted', uploadsPerSecond),
+    metric(
+      METRICS.detectionsPerSecond,
+      '1/s',
+      'Uploads stored with their detections',
+      () => work()?.gauges().detectionsPerSecond ?? null,
+    ),
+    metric(METRICS.eventsPerSecond, '1/s', 'Events stored', () => work()?.gauges().eventsPerSecond ?? null),
+    metric(
+      METRICS.injectedPerSecond,
+      '1/s',
+      'Failed calls that one of our faults made',
+      () => tracker()?.totals().injectedPerSecond ?? null,
+    ),
+    metric(
+      METRICS.organicPerSecond,
+      '1/s',
+      'Failed calls that no fault of ours made',
+      () => tracker()?.totals().organicPerSecond ?? null,
+    ),
+    metric(METRICS.lost, 'items', 'Uploads without a home', () => work()?.ledger().lost ?? null),
+    metric(METRICS.moving, 'items', 'Uploads between two homes', () => work()?.ledger().moving ?? null),
+  ];
+}
+
+/** An empty queue has age 0; no value only while nothing is known. */
+function ageOf(queue: { oldestAgeMs: number | null } | undefined, work: Work | undefined): number | null {
+  if (!work || !queue) return null;
+  return queue.oldestAgeMs ?? 0;
+}
