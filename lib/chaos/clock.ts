@@ -24,7 +24,10 @@ export const systemClock: Clock = {
     let handle: ReturnType<typeof setTimeout>;
     const arm = () => {
       const leftMs = dueAt - performance.now();
-      handle = setTimeout(leftMs > MAX_TIMEOUT_MS ? arm : callback, Math.min(leftMs, MAX_TIMEOUT_MS));
+      handle = setTimeout(
+        leftMs > MAX_TIMEOUT_MS ? arm : callback,
+        Math.min(Math.max(leftMs, 0), MAX_TIMEOUT_MS),
+      );
       handle.unref();
     };
     arm();

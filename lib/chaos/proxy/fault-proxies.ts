@@ -1,0 +1,47 @@
+import type { FaultSpec } from '../faults/fault.ts';
+import type { FaultEffect } from '../faults/injector.ts';
+import type { ServiceProxy } from './service-proxy.ts';
+
+/**
+ * What makes faults happen in a set of proxies.
+ *
+ * `arm` resolves when the fault is in force on open and new connections of every proxy it concerns; `end` resolves
+ * when the ports are open again and every connection that held a byte is gone.
+ */
+export class ProxyEffect implements FaultEffect {
+  readonly #proxies: ServiceProxy[] = [];
+
+  add(proxy: ServiceProxy): void {
+    this.#proxies.push(proxy);
+  }
+
+  async arm(fault: FaultSpec): Promise<void> {
+    await all(this.#concerned(fault).map((proxy) => proxy.apply(fault)));
+  }
+
+  async change(fault: FaultSpec, previous: FaultSpec): Promise<void> {
+    const before = this.#concerned(previous);
+    const now = this.#concerned(fault);
+    await all([
+      ...before.filter((proxy) => !now.includes(proxy)).map((proxy) => proxy.refresh()),
+      ...now.map((proxy) =>
+        fault.ratio > previous.ratio || !before.includes(proxy) ? proxy.apply(fault) : proxy.refresh(),
+      ),
+    ]);
+  }
+
+  async end(fault: FaultSpec): Promise<void> {
+    await all(this.#concerned(fault).map((proxy) => proxy.refresh()));
+  }
+
+  #concerned(fault: FaultSpec): ServiceProxy[] {
+    return this.#proxies.filter((proxy) => proxy.concerns(fault));
+  }
+}
+
+/** Waits for all of them before it throws what the first one threw. */
+async function all(work: Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) {
+    if (result.status === 'rejected') throw result.reason;
+  }
+}

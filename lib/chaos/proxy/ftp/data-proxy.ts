@@ -1,0 +1,152 @@
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import type { Clock, Timer } from '../../clock.ts';
+import type { FaultSpec } from '../../faults/fault.ts';
+import type { ServiceFaults } from '../service-faults.ts';
+
+export interface DataProxyOptions {
+  /** Address on which the client is to connect. */
+  host: string;
+  /** Where the server waits for this transfer. */
+  upstream: { host: string; port: number };
+  faults: ServiceFaults;
+  clock: Clock;
+  onBytes: (count: number) => void;
+  onHit: () => void;
+  onClosed: () => void;
+}
+
+/** How long a client may take to connect, ms. */
+const CONNECT_LIMIT_MS = 30_000;
+/** What gets through before a transfer is held, so that the server has a part of a file. */
+const FIRST_BYTES = 1024;
+
+/** The data connection of one FTP transfer: a port of its own, one client, one connection to the server. */
+export class DataProxy {
+  readonly #options: DataProxyOptions;
+  readonly #server: Server;
+  readonly #unused: Timer;
+  #client: Socket | undefined;
+  #upstream: Socket | undefined;
+  /** The fault that holds this transfer from now on. */
+  #held: { fault: FaultSpec; sinceMs: number; timer: Timer } | undefined;
+  #passedBytes = 0;
+  #closed = false;
+
+  constructor(options: DataProxyOptions) {
+    this.#options = options;
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) =>
+      this.#accept(client),
+    );
+    this.#server.maxConnections = 1;
+    this.#unused = options.clock.after(CONNECT_LIMIT_MS, () => {
+      if (!this.#client) this.close();
+    });
+  }
+
+  /** A transfer is going on. */
+  get active(): boolean {
+    return this.#client !== undefined && !this.#closed;
+  }
+
+  /** @returns the port for the client */
+  listen(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host: this.#options.host, port: 0 }, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', () => this.close());
+        const address = this.#server.address();
+        if (address && typeof address === 'object') resolve(address.port);
+        else reject(new Error('The data port has no address'));
+      });
+    });
+  }
+
+  /** Lets the first bytes through and holds the rest until the fault's delay is over or it ends. */
+  hold(fault: FaultSpec): void {
+    if (this.#held || this.#closed) return;
+    this.#options.onHit();
+    this.#held = { fault, sinceMs: this.#options.clock.monotonicMs(), timer: { cancel: () => {} } };
+    this.#schedule(fault);
+  }
+
+  /** A held transfer whose fault is over is reset: what it holds never goes on. */
+  faultsChanged(): void {
+    if (!this.#held) return;
+    const fault = this.#options.faults.find(this.#held.fault.id);
+    if (fault) this.#schedule(fault);
+    else this.close();
+  }
+
+  /** Resets both sides, so that neither takes a part of a file for the whole. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unused.cancel();
+    this.#held?.timer.cancel();
+    this.#server.close();
+    this.#client?.resetAndDestroy();
+    this.#upstream?.resetAndDestroy();
+    this.#options.onClosed();
+  }
+
+  #accept(client: Socket): void {
+    if (this.#client || this.#closed) {
+      client.destroy();
+      return;
+    }
+    this.#client = client;
+    this.#unused.cancel();
+    this.#server.close();
+    const upstream = createConnection({ ...this.#options.upstream, allowHalfOpen: true, noDelay: true });
+    this.#upstream = upstream;
+    client.setNoDelay(true);
+    this.#pass(client, upstream);
+    this.#pass(upstream, client);
+    client.resume();
+  }
+
+  #pass(from: Socket, to: Socket): void {
+    from.on('data', (chunk) => this.#chunk(from, to, chunk));
+    from.on('end', () => {
+      if (!this.#held) to.end();
+    });
+    to.on('drain', () => {
+      if (!this.#held) from.resume();
+    });
+    from.on('error', () => this.close());
+    from.on('close', () => {
+      if (this.#client?.destroyed && this.#upstream?.destroyed) this.close();
+    });
+  }
+
+  #chunk(from: Socket, to: Socket, chunk: Buffer): void {
+    const { faults } = this.#options;
+    if (!this.#held && !faults.quiet) {
+      const hole = faults.hole('data');
+      if (hole) {
+        faults.recordHit(hole.id, 'data');
+        this.hold(hole);
+      }
+    }
+    let bytes = chunk;
+    if (this.#held) {
+      bytes = chunk.subarray(0, Math.min(FIRST_BYTES - this.#passedBytes, Math.ceil(chunk.length / 2)));
+      if (this.#passedBytes >= FIRST_BYTES) bytes = chunk.subarray(0, 0);
+      from.pause();
+    }
+    if (bytes.length === 0) return;
+    this.#passedBytes += bytes.length;
+    this.#options.onBytes(bytes.length);
+    if (!to.write(bytes)) from.pause();
+  }
+
+  #schedule(fault: FaultSpec): void {
+    const held = this.#held;
+    if (!held) return;
+    const { clock } = this.#options;
+    held.timer.cancel();
+    const dueMs = held.sinceMs + Number(fault.params['delayMs']);
+    held.timer = clock.after(dueMs - clock.monotonicMs(), () => this.close());
+  }
+}

@@ -1,0 +1,206 @@
+import type { Clock } from '../../clock.ts';
+import { faultMark } from '../../faults/fault.ts';
+import type { LinkPort, Session } from '../session.ts';
+import { DataProxy } from './data-proxy.ts';
+import { finalCode, passivePort, withPassiveAddress } from './replies.ts';
+
+const EMPTY = Buffer.alloc(0);
+const MAX_LINE_BYTES = 8 * 1024;
+const UPLOADS = new Set(['STOR', 'APPE', 'STOU']);
+
+/** A reply that is owed to the client: the server's, or ours once its command has come through the delay. */
+interface Owed {
+  ours: string | undefined;
+  ready: boolean;
+}
+
+/**
+ * FTP between a client and its server: the control connection, and a data proxy for each passive transfer.
+ *
+ * `PASV` and `EPSV` replies are rewritten, or data would go past the proxy. Faults hit connecting and uploading; a
+ * refused upload never reaches the server.
+ */
+export class FtpSession implements Session {
+  readonly holdsBytes = true;
+  readonly #link: LinkPort;
+  readonly #clock: Clock;
+  readonly #transfers = new Set<DataProxy>();
+  #fromClient: Buffer = EMPTY;
+  #fromServer: Buffer = EMPTY;
+  /** The greeting is owed first. */
+  readonly #owed: Owed[] = [{ ours: undefined, ready: false }];
+  #data: DataProxy | undefined;
+  #opening = false;
+  #gone = false;
+
+  constructor(link: LinkPort, clock: Clock) {
+    this.#link = link;
+    this.#clock = clock;
+    const refused = link.faults.quiet
+      ? undefined
+      : link.faults.outcome({ kind: 'connect', command: 'connect' }, 'server_error');
+    if (refused) {
+      link.countHit();
+      link.toClient(Buffer.from(`421 Service not available ${faultMark(refused.fault.id)}\r\n`));
+      link.finish();
+    } else {
+      link.connect();
+    }
+  }
+
+  fromClient(chunk: Buffer): void {
+    let bytes = this.#fromClient.length > 0 ? Buffer.concat([this.#fromClient, chunk]) : chunk;
+    this.#fromClient = EMPTY;
+    for (let end = bytes.indexOf(10); end >= 0 && !this.#gone; end = bytes.indexOf(10)) {
+      this.#command(bytes.subarray(0, end + 1));
+      bytes = bytes.subarray(end + 1);
+    }
+    this.#fromClient = bytes;
+    if (bytes.length > MAX_LINE_BYTES) this.#link.degrade('not FTP', bytes, EMPTY);
+  }
+
+  fromServer(chunk: Buffer): void {
+    this.#fromServer = this.#fromServer.length > 0 ? Buffer.concat([this.#fromServer, chunk]) : chunk;
+    this.#replies();
+  }
+
+  atBoundary(): boolean {
+    const transferring = [...this.#transfers].some((transfer) => transfer.active);
+    return this.#owed.length === 0 && !transferring && (this.#link.closing || this.#fromClient.length === 0);
+  }
+
+  faultsChanged(): void {
+    for (const transfer of [...this.#transfers]) transfer.faultsChanged();
+  }
+
+  closed(): void {
+    this.#gone = true;
+    for (const transfer of [...this.#transfers]) transfer.close();
+  }
+
+  #command(line: Buffer): void {
+    if (this.#link.closing) return;
+    const [, word = '', argument = ''] = /^(\S*)\s*(.*?)\r?\n$/s.exec(line.toString('utf8')) ?? [];
+    const name = word.toUpperCase();
+    const { faults } = this.#link;
+    this.#link.countRequest();
+    let delayMs = 0;
+    if (!faults.quiet) {
+      const call = { kind: name, command: name, file: argument, healthCheck: name === 'NOOP' };
+      delayMs = faults.delayMs(call);
+      if (UPLOADS.has(name) && this.#disturbUpload(call, delayMs)) return;
+    }
+    if ((name === 'PORT' || name === 'EPRT') && !faults.quiet) {
+      faults.warn('active mode: the data connection goes past the proxy', 'hold', 'delay', 'cut');
+    }
+    const owed = { ours: undefined, ready: false };
+    this.#owed.push(owed);
+    this.#link.toServer(line, delayMs);
+  }
+
+  /** @returns whether the command is dealt with */
+  #disturbUpload(call: { kind: string; command: string; file: string }, delayMs: number): boolean {
+    const outcome = this.#link.faults.outcome(call);
+    if (!outcome) return false;
+    const { fault, action } = outcome;
+    if (action === 'hold' && fault.params['channel'] !== 'control') {
+      this.#data?.hold(fault);
+      return false;
+    }
+    this.#link.countHit();
+    if (action === 'hold') {
+      this.#link.hold(fault);
+    } else if (action === 'answer') {
+      const owed: Owed = {
+        ours: `451 Injected by fault ${fault.type} ${faultMark(fault.id)}\r\n`,
+        ready: false,
+      };
+      this.#owed.push(owed);
+      const data = this.#data;
+      this.#link.inOrder(delayMs, () => {
+        data?.close();
+        owed.ready = true;
+        this.#sendOurs();
+      });
+    } else {
+      this.#data?.close();
+      this.#link.reset();
+    }
+    return true;
+  }
+
+  #replies(): void {
+    while (!this.#opening && !this.#gone) {
+      const end = this.#fromServer.indexOf(10);
+      if (end < 0) {
+        if (this.#fromServer.length > MAX_LINE_BYTES) this.#link.degrade('not FTP', EMPTY, this.#fromServer);
+        break;
+      }
+      const raw = this.#fromServer.subarray(0, end + 1);
+      this.#fromServer = this.#fromServer.subarray(end + 1);
+      const line = raw.toString('utf8').trimEnd();
+      const port = passivePort(line);
+      if (port === undefined) this.#reply(raw, finalCode(line));
+      else this.#openTransfer(line, port);
+    }
+  }
+
+  #reply(raw: Buffer, code: number | undefined): void {
+    this.#link.toClient(raw);
+    if (code === undefined || code < 200) return;
+    this.#owed.shift();
+    this.#sendOurs();
+    this.#link.settled();
+    if (code === 234) {
+      const rest = this.#fromServer;
+      this.#fromServer = EMPTY;
+      this.#link.degrade('encrypted bytes', this.#fromClient, rest);
+    }
+  }
+
+  #sendOurs(): void {
+    for (let head = this.#owed[0]; head?.ours && head.ready; head = this.#owed[0]) {
+      this.#owed.shift();
+      this.#link.toClient(Buffer.from(head.ours));
+    }
+    this.#link.settled();
+  }
+
+  /** Opens a port for the transfer, then tells the client about it instead of about the server's. */
+  #openTransfer(line: string, port: number): void {
+    const host = this.#link.localAddress.replace(/^::ffff:/, '');
+    const transfer = new DataProxy({
+      host,
+      upstream: { host: this.#link.upstreamHost, port },
+      faults: this.#link.faults,
+      clock: this.#clock,
+      onBytes: (count) => this.#link.countBytes(count),
+      onHit: () => this.#link.countHit(),
+      onClosed: () => {
+        this.#transfers.delete(transfer);
+        this.#link.settled();
+      },
+    });
+    this.#transfers.add(transfer);
+    this.#data = transfer;
+    this.#opening = true;
+    this.#link.pauseServer(true);
+    transfer
+      .listen()
+      .then(
+        (ours) => withPassiveAddress(line, host, ours),
+        () => "425 Can't open a data connection through the proxy",
+      )
+      .then((reply) => {
+        this.#opening = false;
+        if (this.#gone) {
+          transfer.close();
+          return;
+        }
+        this.#link.pauseServer(false);
+        this.#reply(Buffer.from(`${reply}\r\n`), Number(reply.slice(0, 3)));
+        this.#replies();
+      })
+      .catch(() => this.#link.reset()); // an error of ours: end it, rather than leave a client waiting
+  }
+}

@@ -1,0 +1,267 @@
+import { FAULT_HEADER, type FaultSpec } from '../../faults/fault.ts';
+import type { LinkPort, Session } from '../session.ts';
+import { BodyReader } from './body-reader.ts';
+import { type HttpHead, headerOf, parseHead, renderHead, requestBody, responseBody } from './http-head.ts';
+import { type MalformMode, malform } from './malform.ts';
+
+const EMPTY = Buffer.alloc(0);
+const MAX_HEAD_BYTES = 64 * 1024;
+/** A body longer than this is not kept to be spoilt: it is cut there. */
+const MAX_KEPT_BYTES = 4 * 1024 * 1024;
+
+/** The request that is being handled; HTTP/1.1 answers in order, so there is one. */
+interface Exchange {
+  readonly method: string;
+  readonly body: BodyReader;
+  readonly delayMs: number;
+  /** Set when a fault answers instead of the server. */
+  readonly answer: Buffer | undefined;
+  /** The connection ends with this answer. */
+  readonly last: boolean;
+  readonly spoil: FaultSpec | undefined;
+  /** Its first bytes have gone to the server. */
+  sent: boolean;
+}
+
+interface Response {
+  readonly head: HttpHead;
+  readonly body: BodyReader;
+  /** Parts of a body that is going to be spoilt. */
+  readonly kept: Buffer[] | undefined;
+}
+
+/**
+ * HTTP/1.1 between a client and its server, request by request; keep-alive stays.
+ *
+ * The server is dialled for the first request that goes through and never sees one that a fault answers. A pipelined
+ * request waits until the one before it is answered.
+ */
+export class HttpSession implements Session {
+  readonly holdsBytes = false;
+  readonly #link: LinkPort;
+  #fromClient: Buffer = EMPTY;
+  #fromServer: Buffer = EMPTY;
+  #exchange: Exchange | undefined;
+  #response: Response | undefined;
+  #keptBytes = 0;
+
+  constructor(link: LinkPort) {
+    this.#link = link;
+  }
+
+  fromClient(chunk: Buffer): void {
+    const bytes = this.#fromClient.length > 0 ? Buffer.concat([this.#fromClient, chunk]) : chunk;
+    this.#fromClient = EMPTY;
+    this.#requests(bytes);
+  }
+
+  fromServer(chunk: Buffer): void {
+    let bytes = this.#fromServer.length > 0 ? Buffer.concat([this.#fromServer, chunk]) : chunk;
+    this.#fromServer = EMPTY;
+    while (bytes.length > 0) {
+      if (!this.#response) {
+        const end = bytes.indexOf('\r\n\r\n');
+        if (end < 0) {
+          if (bytes.length > MAX_HEAD_BYTES) this.#link.degrade('not HTTP', EMPTY, bytes);
+          else this.#fromServer = bytes;
+          return;
+        }
+        const head = parseHead(bytes.toString('latin1', 0, end));
+        if (!head || Number(head.start[1]) === 101) {
+          this.#link.degrade(head ? 'upgraded connection' : 'not HTTP', this.#takeClientRest(), bytes);
+          return;
+        }
+        this.#begin(head, bytes.subarray(0, end + 4));
+        bytes = bytes.subarray(end + 4);
+      } else {
+        const end = this.#response.body.read(bytes, 0);
+        if (!this.#response.kept) this.#link.toClient(end === bytes.length ? bytes : bytes.subarray(0, end));
+        bytes = bytes.subarray(end);
+      }
+      if (this.#response?.body.done || this.#keptBytes > MAX_KEPT_BYTES) this.#complete(this.#response);
+    }
+  }
+
+  serverEnded(): void {
+    if (this.#response?.kept) this.#complete(this.#response);
+  }
+
+  outlivesServer(): boolean {
+    return this.#exchange !== undefined && !this.#exchange.sent && !this.#response;
+  }
+
+  atBoundary(): boolean {
+    return this.#exchange === undefined && (this.#link.closing || this.#fromClient.length === 0);
+  }
+
+  #requests(incoming: Buffer): void {
+    let bytes = incoming;
+    while (bytes.length > 0) {
+      const exchange = this.#exchange;
+      if (exchange?.body.done) {
+        this.#fromClient = bytes; // pipelined: wait for the answer before it
+        this.#link.pauseClient(true);
+        return;
+      }
+      if (exchange) {
+        const end = exchange.body.read(bytes, 0);
+        if (!exchange.answer) this.#link.toServer(bytes.subarray(0, end), exchange.delayMs);
+        bytes = bytes.subarray(end);
+      } else {
+        const end = bytes.indexOf('\r\n\r\n');
+        if (end < 0 && bytes.length <= MAX_HEAD_BYTES && isText(bytes)) {
+          this.#fromClient = bytes;
+          return;
+        }
+        const head = end < 0 ? undefined : parseHead(bytes.toString('latin1', 0, end));
+        if (!head || head.start[0] === 'CONNECT') {
+          this.#link.degrade(bytes[0] === 0x16 ? 'encrypted bytes' : 'not HTTP', bytes, EMPTY);
+          return;
+        }
+        if (this.#link.closing || !this.#request(head, bytes.subarray(0, end + 4))) return;
+        bytes = bytes.subarray(end + 4);
+      }
+      this.#answerWhenRead();
+    }
+  }
+
+  /** Begins an exchange; false when the connection is given up. */
+  #request(head: HttpHead, raw: Buffer): boolean {
+    const [method, target] = head.start;
+    const { faults } = this.#link;
+    const path = target.replace(/^https?:\/\/[^/]*/, '').split('?')[0] || '/';
+    const call = {
+      kind: `${method} ${path}`,
+      route: path,
+      healthCheck: method === 'GET' && path === '/health',
+    };
+    this.#link.countRequest();
+    const delayMs = faults.quiet ? 0 : faults.delayMs(call);
+    const outcome = faults.quiet ? undefined : faults.outcome(call);
+    if (outcome) this.#link.countHit();
+    if (outcome?.action === 'hold') {
+      this.#link.hold(outcome.fault);
+      return false;
+    }
+    if (outcome?.action === 'reset') {
+      this.#link.reset();
+      return false;
+    }
+    const expects = headerOf(head, 'expect') !== undefined;
+    const last = /\bclose\b/i.test(headerOf(head, 'connection') ?? '') || head.start[2] === 'HTTP/1.0';
+    const answer = outcome?.action === 'answer' ? errorAnswer(outcome.fault, last || expects) : undefined;
+    this.#exchange = {
+      method,
+      // Who expects "100 Continue" has not sent the body and will not.
+      body: new BodyReader(answer && expects ? { kind: 'none' } : (requestBody(head) ?? { kind: 'none' })),
+      delayMs,
+      answer,
+      last: last || expects,
+      spoil: outcome?.action === 'malform' ? outcome.fault : undefined,
+      sent: false,
+    };
+    const exchange = this.#exchange;
+    if (answer) return true;
+    this.#link.inOrder(delayMs, () => {
+      exchange.sent = true;
+    });
+    this.#link.toServer(raw, delayMs);
+    return true;
+  }
+
+  #answerWhenRead(): void {
+    const exchange = this.#exchange;
+    if (!exchange?.answer || !exchange.body.done) return;
+    const { answer, last, delayMs } = exchange;
+    this.#link.inOrder(delayMs, () => {
+      this.#link.toClient(answer);
+      if (last) this.#link.finish();
+      else this.#next();
+    });
+  }
+
+  #begin(head: HttpHead, raw: Buffer): void {
+    const status = Number(head.start[1]);
+    const exchange = this.#exchange;
+    if (status >= 100 && status < 200) {
+      this.#link.toClient(raw); // interim: the answer follows
+      return;
+    }
+    const kept: Buffer[] | undefined = exchange?.spoil ? [] : undefined;
+    this.#keptBytes = 0;
+    const onData = kept
+      ? (part: Buffer) => {
+          kept.push(part);
+          this.#keptBytes += part.length;
+        }
+      : undefined;
+    this.#response = { head, kept, body: new BodyReader(responseBody(head, exchange?.method ?? ''), onData) };
+    if (!kept) this.#link.toClient(raw);
+  }
+
+  #complete(response: Response | undefined): void {
+    if (!response) return;
+    this.#response = undefined;
+    const cut = this.#keptBytes > MAX_KEPT_BYTES;
+    this.#keptBytes = 0;
+    const fault = this.#exchange?.spoil;
+    if (response.kept && fault) this.#sendSpoilt(response, response.kept, fault);
+    // A request whose body the server did not wait for, or an answer that was cut, leaves the connection unusable.
+    if (cut || (this.#exchange && !this.#exchange.body.done)) this.#link.finish();
+    else this.#next();
+  }
+
+  #sendSpoilt(response: Response, kept: readonly Buffer[], fault: FaultSpec): void {
+    const body = malform(Buffer.concat(kept), fault.params['mode'] as MalformMode);
+    const headers = response.head.headers.filter(
+      ([name]) =>
+        !['content-length', 'transfer-encoding', 'content-encoding', 'etag'].includes(name.toLowerCase()),
+    );
+    const { start } = response.head;
+    const spoilt: HttpHead = { start: [start[0], '200', 'OK'], headers };
+    this.#link.toClient(
+      renderHead(spoilt, [...headers, ['content-length', String(body.length)], [FAULT_HEADER, fault.id]]),
+    );
+    if (this.#exchange?.method !== 'HEAD') this.#link.toClient(body);
+  }
+
+  /** The exchange is over: a closing connection may go, a waiting request may begin. */
+  #next(): void {
+    this.#exchange = undefined;
+    this.#link.settled();
+    if (this.#fromClient.length === 0) return;
+    const waiting = this.#takeClientRest();
+    this.#link.pauseClient(false);
+    this.#requests(waiting);
+  }
+
+  #takeClientRest(): Buffer {
+    const rest = this.#fromClient;
+    this.#fromClient = EMPTY;
+    return rest;
+  }
+}
+
+/** An error in JSON, as a server of the seed would word it, with the fault's id in body and header. */
+function errorAnswer(fault: FaultSpec, last: boolean): Buffer {
+  const given = fault.params['status'];
+  const status = typeof given === 'number' ? given : 500;
+  const body = JSON.stringify({
+    error: {
+      code: status,
+      message: `injected by fault ${fault.type}`,
+      type: 'server_error',
+      fault: fault.id,
+    },
+  });
+  return Buffer.from(
+    `HTTP/1.1 ${status} ${status === 503 ? 'Service Unavailable' : 'Server Error'}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `${FAULT_HEADER}: ${fault.id}\r\nconnection: ${last ? 'close' : 'keep-alive'}\r\n\r\n${body}`,
+  );
+}
+
+function isText(bytes: Buffer): boolean {
+  const first = bytes[0] ?? 0;
+  return first >= 0x41 && first <= 0x7a;
+}

@@ -1,0 +1,282 @@
+import { createConnection, type Socket } from 'node:net';
+import type { Clock, Timer } from '../clock.ts';
+import type { FaultSpec } from '../faults/fault.ts';
+import { DelayLine } from './delay-line.ts';
+import { PlainSession } from './plain-session.ts';
+import type { ServiceFaults } from './service-faults.ts';
+import type { LinkPort, Session, SessionFactory } from './session.ts';
+import type { Traffic } from './traffic.ts';
+import { Valve } from './valve.ts';
+
+export interface LinkOptions {
+  client: Socket;
+  upstream: { host: string; port: number };
+  faults: ServiceFaults;
+  traffic: Traffic;
+  clock: Clock;
+  createSession: SessionFactory;
+  /** Called once, when both connections are gone. */
+  onClosed: () => void;
+}
+
+/** Bytes that latency may keep for one connection before its client is slowed down. */
+const MAX_DELAYED_BYTES = 8 * 1024 * 1024;
+/** How long a connection that is to be closed at a message boundary may take to reach one, ms. */
+const DRAIN_LIMIT_MS = 5000;
+/** How long after our FIN a peer may keep its side open, ms. */
+const LINGER_MS = 1000;
+
+/**
+ * One client's connection and the one to the server behind it.
+ *
+ *     client ──bytes──► session ──► delay line ──► server
+ *            ◄────────  session  ◄──────────────
+ *
+ * A link that has held a byte never passes one again: it is closed when its time is over or reset when its fault
+ * ends. So no answer can be shifted, and held bytes need no memory.
+ */
+export class Link implements LinkPort {
+  readonly faults: ServiceFaults;
+  readonly #options: LinkOptions;
+  readonly #client: Socket;
+  readonly #line: DelayLine;
+  readonly #clientValve: Valve;
+  #upstream: Socket | undefined;
+  #upstreamValve: Valve | undefined;
+  #session: Session;
+  #held: { faultId: string; sinceMs: number; timer: Timer } | undefined;
+  #drain: Timer | undefined;
+  #closing = false;
+  #finished = false;
+  #closed = false;
+
+  constructor(options: LinkOptions) {
+    const { client, faults, clock } = options;
+    this.#options = options;
+    this.#client = client;
+    this.faults = faults;
+    this.#line = new DelayLine(clock);
+    this.#clientValve = new Valve(client);
+    client.setNoDelay(true);
+    client.on('data', (chunk) => this.#fromClient(chunk));
+    client.on('end', () => this.#clientEnded());
+    client.on('error', () => {}); // 'close' follows
+    client.on('close', () => this.#close());
+    client.on('drain', () => this.#upstreamValve?.open('peer'));
+    this.#session = options.createSession(this);
+  }
+
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  get localAddress(): string {
+    return this.#client.localAddress ?? '127.0.0.1';
+  }
+
+  get upstreamHost(): string {
+    return this.#options.upstream.host;
+  }
+
+  connect(): void {
+    if (this.#upstream || this.#closed) return;
+    const upstream = createConnection({ ...this.#options.upstream, noDelay: true, allowHalfOpen: true });
+    this.#upstream = upstream;
+    this.#upstreamValve = new Valve(upstream);
+    let failed = false;
+    upstream.on('data', (chunk) => this.#fromServer(chunk));
+    upstream.on('end', () => this.#serverEnded(upstream));
+    upstream.on('error', () => {
+      failed = true;
+    });
+    upstream.on('close', () => {
+      if (upstream !== this.#upstream || this.#held || this.#finished) return;
+      if (failed) this.reset();
+      else this.#client.end();
+    });
+    upstream.on('drain', () => this.#clientValve.open('peer'));
+  }
+
+  toServer(bytes: Buffer, delayMs: number): void {
+    if (this.#mute) return;
+    if (delayMs <= 0 && this.#line.idle) {
+      this.#writeServer(bytes);
+      return;
+    }
+    this.#line.push(delayMs, bytes.length, () => this.#writeServer(bytes));
+    if (this.#line.sizeBytes > MAX_DELAYED_BYTES) this.#clientValve.shut('line');
+  }
+
+  inOrder(delayMs: number, run: () => void): void {
+    if (this.#mute) return;
+    if (delayMs <= 0 && this.#line.idle) run();
+    else this.#line.push(delayMs, 0, run);
+  }
+
+  toClient(bytes: Buffer): void {
+    if (this.#mute || bytes.length === 0) return;
+    this.#options.traffic.totals.bytes += bytes.length;
+    if (!this.#client.write(bytes)) this.#upstreamValve?.shut('peer');
+  }
+
+  hold(fault: FaultSpec): void {
+    if (this.#held || this.#finished || this.#closed) return;
+    this.#line.clear();
+    this.#held = { faultId: fault.id, sinceMs: this.#options.clock.monotonicMs(), timer: NO_TIMER };
+    this.#scheduleHeld(fault);
+    this.#clientValve.release(); // read on, so that a peer that gives up is noticed
+    this.#upstreamValve?.release();
+  }
+
+  reset(): void {
+    if (this.#closed) return;
+    this.#client.resetAndDestroy();
+    this.#upstream?.destroy();
+    this.#close();
+  }
+
+  finish(): void {
+    if (this.#finished || this.#closed) return;
+    this.#line.flush();
+    this.#finished = true;
+    this.#client.end();
+    this.#upstream?.end();
+    this.#clientValve.release();
+    this.#upstreamValve?.release();
+    this.#options.clock.after(LINGER_MS, () => this.#destroy());
+  }
+
+  degrade(reason: string, clientRest: Buffer, serverRest: Buffer): void {
+    this.#session.closed?.();
+    this.#session = new PlainSession(this, reason);
+    if (clientRest.length > 0) this.toServer(clientRest, 0);
+    this.toClient(serverRest);
+  }
+
+  pauseClient(paused: boolean): void {
+    if (paused) this.#clientValve.shut('session');
+    else this.#clientValve.open('session');
+  }
+
+  pauseServer(paused: boolean): void {
+    if (paused) this.#upstreamValve?.shut('session');
+    else this.#upstreamValve?.open('session');
+  }
+
+  settled(): void {
+    if (this.#closing && !this.#held && this.#line.idle && this.#session.atBoundary()) this.finish();
+  }
+
+  countRequest(): void {
+    this.#options.traffic.totals.requests++;
+  }
+
+  countBytes(count: number): void {
+    this.#options.traffic.totals.bytes += count;
+  }
+
+  countHit(): void {
+    this.#options.traffic.totals.hits++;
+  }
+
+  /** Closes by FIN at the next message boundary, at once when this is one; by reset if none comes within 5 s. */
+  closeGently(): void {
+    if (this.#closing || this.#closed) return;
+    this.#closing = true;
+    this.settled();
+    if (!this.#finished) this.#drain = this.#options.clock.after(DRAIN_LIMIT_MS, () => this.reset());
+  }
+
+  /** To be called when the faults of this proxy have changed. */
+  faultsChanged(): void {
+    if (this.#held) {
+      const fault = this.faults.find(this.#held.faultId);
+      if (fault) this.#scheduleHeld(fault);
+      else this.reset();
+      return;
+    }
+    if (!this.faults.hasDelays) this.#line.flush();
+    this.#session.faultsChanged?.();
+  }
+
+  /** Nothing is passed on any more. */
+  get #mute(): boolean {
+    return this.#held !== undefined || this.#finished || this.#closed;
+  }
+
+  #fromClient(chunk: Buffer): void {
+    if (this.#swallows('client')) return;
+    this.#options.traffic.totals.bytes += chunk.length;
+    this.#session.fromClient(chunk);
+  }
+
+  #fromServer(chunk: Buffer): void {
+    if (this.#swallows('server')) return;
+    this.#session.fromServer(chunk);
+  }
+
+  /** Whether bytes that have just come are held instead of passed on. */
+  #swallows(from: 'client' | 'server'): boolean {
+    if (this.#mute) return true;
+    if (this.faults.quiet || !this.#session.holdsBytes) return false;
+    const hole = this.faults.hole('control');
+    if (!hole) return false;
+    this.faults.recordHit(hole.id, `bytes from ${from}`);
+    this.countHit();
+    this.hold(hole);
+    return true;
+  }
+
+  #writeServer(bytes: Buffer): void {
+    this.connect();
+    const flowing = this.#upstream?.write(bytes) ?? true;
+    if (!flowing) this.#clientValve.shut('peer');
+    if (this.#line.sizeBytes <= MAX_DELAYED_BYTES) this.#clientValve.open('line');
+    if (this.#closing) queueMicrotask(() => this.settled());
+  }
+
+  #scheduleHeld(fault: FaultSpec): void {
+    const held = this.#held;
+    if (!held) return;
+    const { clock } = this.#options;
+    held.timer.cancel();
+    const dueMs = held.sinceMs + Number(fault.params['delayMs']);
+    held.timer = clock.after(dueMs - clock.monotonicMs(), () => this.#destroy());
+  }
+
+  #clientEnded(): void {
+    if (this.#held || this.#finished || !this.#upstream) this.#destroy();
+    else this.inOrder(0, () => this.#upstream?.end());
+  }
+
+  #serverEnded(upstream: Socket): void {
+    if (this.#held || this.#finished) return;
+    if (this.#session.outlivesServer?.()) {
+      this.#upstream = undefined;
+      this.#upstreamValve = undefined;
+      upstream.destroy();
+      return;
+    }
+    this.#session.serverEnded?.();
+    this.#client.end();
+  }
+
+  #destroy(): void {
+    this.#client.destroy();
+    this.#upstream?.destroy();
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#held?.timer.cancel();
+    this.#drain?.cancel();
+    this.#line.clear();
+    this.#upstream?.destroy();
+    this.#session.closed?.();
+    this.#options.onClosed();
+  }
+}
+
+const NO_TIMER: Timer = { cancel: () => {} };

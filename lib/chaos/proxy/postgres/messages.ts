@@ -1,0 +1,60 @@
+/** Frontend messages that the proxy makes itself, and how to read those it looks into. */
+
+function message(type: string, ...parts: Buffer[]): Buffer {
+  const body = Buffer.concat(parts);
+  const head = Buffer.alloc(5);
+  head.write(type, 0, 'latin1');
+  head.writeUInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
+
+const text = (value: string) => Buffer.from(`${value}\0`);
+const ZEROS = Buffer.alloc(8);
+
+export function queryMessage(sql: string): Buffer {
+  return message('Q', text(sql));
+}
+
+/** Parse, Bind and Execute of one statement without name, parameters or rows. */
+export function extendedStatement(sql: string): Buffer {
+  return Buffer.concat([
+    message('P', text(''), text(sql), ZEROS.subarray(0, 2)),
+    message('B', text(''), text(''), ZEROS.subarray(0, 6)),
+    message('E', text(''), ZEROS.subarray(0, 4)),
+  ]);
+}
+
+/** The text up to its closing zero, or to the end of what is there. */
+function textAt(bytes: Buffer, at: number): { value: string; next: number } {
+  const end = bytes.indexOf(0, at);
+  const stop = end < 0 ? bytes.length : end;
+  return { value: bytes.toString('utf8', at, stop), next: stop + 1 };
+}
+
+export function readQuery(head: Buffer): string {
+  return textAt(head, 5).value;
+}
+
+export function readParse(head: Buffer): { statement: string; sql: string } {
+  const name = textAt(head, 5);
+  return { statement: name.value, sql: textAt(head, name.next).value };
+}
+
+export function readBind(head: Buffer): { statement: string } {
+  const portal = textAt(head, 5);
+  return { statement: textAt(head, portal.next).value };
+}
+
+/** The statement that a Close message closes; undefined when it closes a portal. */
+export function readClosedStatement(head: Buffer): string | undefined {
+  return String.fromCharCode(head[5] ?? 0) === 'S' ? textAt(head, 6).value : undefined;
+}
+
+/** SQL that raises the error of a fault: SQLSTATE 58000, with `mark` as its detail. */
+export function raisingSql(text: string, mark: string): string {
+  const quote = (value: string) => `'${value.replaceAll("'", "''")}'`;
+  return (
+    'DO $brownout$ BEGIN RAISE EXCEPTION USING ' +
+    `ERRCODE = '58000', MESSAGE = ${quote(text)}, DETAIL = ${quote(mark)}; END $brownout$`
+  );
+}

@@ -1,0 +1,179 @@
+const CR = 13;
+const LF = 10;
+const STAR = 42;
+const DOLLAR = 36;
+const EMPTY = Buffer.alloc(0);
+/** Longest header that is waited for; what is longer is not RESP. */
+const MAX_HEAD_BYTES = 64 * 1024;
+/** Redis takes no more arguments than this. */
+const MAX_ARGUMENTS = 1024 * 1024;
+
+/** A command as far as it is known before its arguments have come. */
+export interface CommandHead {
+  /** Upper case. */
+  readonly name: string;
+  /** First argument, upper case, of commands that have subcommands (CLIENT); otherwise empty. */
+  readonly sub: string;
+  /** Number of words, the name included. */
+  readonly words: number;
+}
+
+export interface CommandSink {
+  /** A command begins. "drop" takes it out of the stream. */
+  command(head: CommandHead): 'pass' | 'drop';
+  /** Bytes to go on, whole commands or pieces, in order. */
+  pass(bytes: Buffer): void;
+  /** The command that began last is complete, and its bytes have been passed. */
+  ended(dropped: boolean): void;
+}
+
+/**
+ * Cuts a client's stream into Redis commands without keeping their arguments.
+ *
+ * `feed` gives undefined, or the bytes that were not passed when the stream stops being RESP.
+ */
+export class CommandFramer {
+  readonly #sink: CommandSink;
+  #carry: Buffer = EMPTY;
+  /** Arguments of the current command that have not begun. */
+  #wordsLeft = 0;
+  /** Bytes of the current argument, with its line end, still to come. */
+  #bytesLeft = 0;
+  #inCommand = false;
+  #dropping = false;
+
+  constructor(sink: CommandSink) {
+    this.#sink = sink;
+  }
+
+  /** Nothing of a command has come that is not complete. */
+  get atBoundary(): boolean {
+    return !this.#inCommand && this.#carry.length === 0;
+  }
+
+  feed(incoming: Buffer): Buffer | undefined {
+    const chunk = this.#carry.length > 0 ? Buffer.concat([this.#carry, incoming]) : incoming;
+    this.#carry = EMPTY;
+    let at = 0;
+    let from = 0;
+    const flush = () => {
+      if (!this.#dropping && at > from) {
+        this.#sink.pass(from === 0 && at === chunk.length ? chunk : chunk.subarray(from, at));
+      }
+      from = at;
+    };
+    while (at < chunk.length) {
+      if (this.#bytesLeft > 0) {
+        const step = Math.min(this.#bytesLeft, chunk.length - at);
+        at += step;
+        this.#bytesLeft -= step;
+      } else if (this.#wordsLeft > 0) {
+        const line = readLength(chunk, at, DOLLAR);
+        if (line === 'more') break;
+        if (line === 'bad') return this.#give(chunk, from, at);
+        this.#wordsLeft--;
+        this.#bytesLeft = line.value + 2;
+        at = line.end;
+        continue;
+      } else {
+        const begun = readHead(chunk, at);
+        if (begun === 'more') break;
+        if (begun === 'bad') return this.#give(chunk, from, at);
+        if (begun.head) {
+          flush();
+          this.#dropping = this.#sink.command(begun.head) === 'drop';
+          this.#inCommand = true;
+        }
+        at = begun.end;
+        this.#wordsLeft = begun.wordsLeft;
+      }
+      if (this.#inCommand && this.#bytesLeft === 0 && this.#wordsLeft === 0) {
+        flush();
+        const dropped = this.#dropping;
+        this.#inCommand = false;
+        this.#dropping = false;
+        this.#sink.ended(dropped);
+      }
+    }
+    flush();
+    if (at < chunk.length) {
+      this.#carry = chunk.subarray(at);
+      if (this.#carry.length > MAX_HEAD_BYTES) return this.#give(this.#carry, 0, 0);
+    }
+    return undefined;
+  }
+
+  #give(chunk: Buffer, from: number, at: number): Buffer {
+    this.#carry = EMPTY;
+    return this.#dropping ? chunk.subarray(at) : chunk.subarray(from);
+  }
+}
+
+interface Begun {
+  head: CommandHead | undefined;
+  wordsLeft: number;
+  end: number;
+}
+
+/** Reads `*words $length name` (and the subcommand where it matters), or an inline command. */
+function readHead(chunk: Buffer, at: number): Begun | 'more' | 'bad' {
+  if (chunk[at] !== STAR) return readInline(chunk, at);
+  const words = readLength(chunk, at, STAR);
+  if (typeof words === 'string') return words;
+  if (words.value > MAX_ARGUMENTS) return 'bad';
+  if (words.value < 1) return { head: undefined, wordsLeft: 0, end: words.end };
+  const name = readWord(chunk, words.end);
+  if (typeof name === 'string') return name;
+  if (name.text !== 'CLIENT' || words.value < 2) {
+    return {
+      head: { name: name.text, sub: '', words: words.value },
+      wordsLeft: words.value - 1,
+      end: name.end,
+    };
+  }
+  const sub = readWord(chunk, name.end);
+  if (typeof sub === 'string') return sub;
+  return {
+    head: { name: name.text, sub: sub.text, words: words.value },
+    wordsLeft: words.value - 2,
+    end: sub.end,
+  };
+}
+
+function readInline(chunk: Buffer, at: number): Begun | 'more' | 'bad' {
+  const first = chunk[at] ?? 0;
+  if ((first < 32 && first !== CR && first !== LF) || first > 126) return 'bad';
+  const lineEnd = chunk.indexOf(LF, at);
+  if (lineEnd < 0) return 'more';
+  const words = chunk.toString('latin1', at, lineEnd).trim().split(/\s+/);
+  const name = (words[0] ?? '').toUpperCase();
+  if (name === '') return { head: undefined, wordsLeft: 0, end: lineEnd + 1 };
+  const sub = name === 'CLIENT' ? (words[1] ?? '').toUpperCase() : '';
+  return { head: { name, sub, words: words.length }, wordsLeft: 0, end: lineEnd + 1 };
+}
+
+/** A short bulk string, upper case. */
+function readWord(chunk: Buffer, at: number): { text: string; end: number } | 'more' | 'bad' {
+  const length = readLength(chunk, at, DOLLAR);
+  if (typeof length === 'string') return length;
+  if (length.value < 0 || length.value > MAX_HEAD_BYTES - 64) return 'bad';
+  const end = length.end + length.value + 2;
+  if (end > chunk.length) return 'more';
+  return { text: chunk.toString('latin1', length.end, end - 2).toUpperCase(), end };
+}
+
+/** `<type>digits CR LF` at `at`. */
+function readLength(
+  chunk: Buffer,
+  at: number,
+  type: number,
+): { value: number; end: number } | 'more' | 'bad' {
+  if (at >= chunk.length) return 'more';
+  if (chunk[at] !== type) return 'bad';
+  const lineEnd = chunk.indexOf(LF, at);
+  if (lineEnd < 0) return chunk.length - at > 32 ? 'bad' : 'more';
+  if (chunk[lineEnd - 1] !== CR || lineEnd - at > 32) return 'bad';
+  const value = Number(chunk.toString('latin1', at + 1, lineEnd - 1));
+  if (!Number.isInteger(value) || value < -1) return 'bad';
+  return { value, end: lineEnd + 1 };
+}

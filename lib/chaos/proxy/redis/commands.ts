@@ -1,0 +1,90 @@
+import type { CommandHead } from './command-framer.ts';
+
+/** Commands by which a client introduces itself; faults answer none of them before its first other command. */
+const GREETINGS = new Set(['HELLO', 'AUTH', 'CLIENT', 'SELECT', 'INFO', 'READONLY', 'COMMAND']);
+
+/**
+ * Commands that no fault answers: those that open or end something the peers must agree on. A MULTI that failed would
+ * let the commands after it run one by one.
+ */
+const NEVER_ANSWERED = new Set([
+  'HELLO',
+  'AUTH',
+  'CLIENT',
+  'SELECT',
+  'QUIT',
+  'RESET',
+  'MULTI',
+  'DISCARD',
+  'UNWATCH',
+]);
+
+const SUBSCRIPTIONS = new Set([
+  'SUBSCRIBE',
+  'UNSUBSCRIBE',
+  'PSUBSCRIBE',
+  'PUNSUBSCRIBE',
+  'SSUBSCRIBE',
+  'SUNSUBSCRIBE',
+]);
+
+const BLOCKING = new Set([
+  'BLPOP',
+  'BRPOP',
+  'BLMOVE',
+  'BLMPOP',
+  'BRPOPLPUSH',
+  'BZPOPMIN',
+  'BZPOPMAX',
+  'BZMPOP',
+  'XREAD',
+  'XREADGROUP',
+  'WAIT',
+]);
+
+/** First words of what a RESP2 server sends a subscriber without being asked. */
+const PUSHED = new Set([
+  'subscribe',
+  'unsubscribe',
+  'psubscribe',
+  'punsubscribe',
+  'ssubscribe',
+  'sunsubscribe',
+  'message',
+  'pmessage',
+  'smessage',
+]);
+
+export function isGreeting(head: CommandHead): boolean {
+  return GREETINGS.has(head.name);
+}
+
+export function isNeverAnswered(head: CommandHead): boolean {
+  return NEVER_ANSWERED.has(head.name);
+}
+
+export function isSubscription(head: CommandHead): boolean {
+  return SUBSCRIPTIONS.has(head.name);
+}
+
+export function isBlocking(head: CommandHead): boolean {
+  return BLOCKING.has(head.name);
+}
+
+export function isPublish(command: string | undefined): boolean {
+  return command === 'PUBLISH' || command === 'SPUBLISH';
+}
+
+/** After these the stream is no longer one reply to a command. */
+export function leavesRequestReply(head: CommandHead): boolean {
+  const { name, sub } = head;
+  return name === 'MONITOR' || name === 'SYNC' || name === 'PSYNC' || (name === 'CLIENT' && sub === 'REPLY');
+}
+
+export function isPushedWord(word: string): boolean {
+  return PUSHED.has(word.toLowerCase());
+}
+
+export function isConfirmation(word: string): boolean {
+  return SUBSCRIPTIONS.has(word.toUpperCase());
+}

@@ -1,0 +1,254 @@
+import { faultMark } from '../../faults/fault.ts';
+import type { Outcome } from '../service-faults.ts';
+import type { LinkPort, Session } from '../session.ts';
+import { CommandFramer, type CommandHead } from './command-framer.ts';
+import {
+  isBlocking,
+  isConfirmation,
+  isGreeting,
+  isNeverAnswered,
+  isPushedWord,
+  isSubscription,
+  leavesRequestReply,
+} from './commands.ts';
+import { ReplyFramer } from './reply-framer.ts';
+
+const EMPTY = Buffer.alloc(0);
+
+/** A reply that is owed to the client, in the order of its commands. */
+type Owed =
+  | { readonly kind: 'reply' }
+  | { readonly kind: 'blocking' }
+  /** Confirmations of a subscription; `left` of them. */
+  | { readonly kind: 'subscription'; left: number }
+  /** Ours: it is sent as soon as everything before it has been. */
+  | { readonly kind: 'injected'; readonly bytes: Buffer; ready: boolean }
+  /** The server's reply, replaced by ours. */
+  | { readonly kind: 'replaced'; readonly bytes: Buffer };
+
+/** One object for the common cases, so that the idle path allocates nothing. */
+const REPLY: Owed = { kind: 'reply' };
+const BLOCKED: Owed = { kind: 'blocking' };
+
+/** No server knows it, so inside MULTI it makes EXEC answer EXECABORT. */
+const REJECTED_COMMAND = Buffer.from('*1\r\n$17\r\nBROWNOUT_REJECTED\r\n');
+const DISCARD = Buffer.from('*1\r\n$7\r\nDISCARD\r\n');
+
+/**
+ * Redis between a client and its server, RESP2 or RESP3.
+ *
+ * A command hit by a fault is taken out and its error reply takes its place among the replies. Inside MULTI the real
+ * server is made to reject it instead, and only the text of the rejection is ours: EXEC then answers EXECABORT.
+ */
+export class RedisSession implements Session {
+  readonly holdsBytes = true;
+  readonly #link: LinkPort;
+  readonly #commands: CommandFramer;
+  readonly #replies: ReplyFramer;
+  #owed: Owed[] = [];
+  #owedFrom = 0;
+  #delayMs = 0;
+  #greeted = false;
+  #inMulti = false;
+  #current: Owed | undefined;
+  #leaving = false;
+  #degraded = false;
+  /** In RESP2 a subscriber gets pushes as arrays; RESP3 marks them. */
+  #subscribed = false;
+  #marksPushes = false;
+  // The chunk of replies being read.
+  #chunk: Buffer = EMPTY;
+  #chunkFrom = 0;
+  #replacing = false;
+
+  constructor(link: LinkPort) {
+    this.#link = link;
+    this.#commands = new CommandFramer({
+      command: (head) => this.#command(head),
+      pass: (bytes) => this.#link.toServer(bytes, this.#delayMs),
+      ended: () => this.#commandEnded(),
+    });
+    this.#replies = new ReplyFramer({
+      begins: (type, offset) => this.#replyBegins(type, offset),
+      ends: (type, offset, word) => this.#replyEnds(type, offset, word),
+    });
+    link.connect();
+  }
+
+  fromClient(chunk: Buffer): void {
+    const rest = this.#commands.feed(chunk);
+    if (rest) this.#degrade(rest[0] === 0x16 ? 'encrypted bytes' : 'not RESP', rest, EMPTY);
+  }
+
+  fromServer(chunk: Buffer): void {
+    this.#chunk = chunk;
+    this.#chunkFrom = 0;
+    const understood = this.#replies.feed(chunk);
+    if (this.#degraded) return;
+    if (this.#replacing) this.#chunkFrom = chunk.length;
+    this.#passReplies(chunk.length);
+    this.#chunk = EMPTY;
+    if (!understood) this.#degrade('replies are not RESP', EMPTY, EMPTY);
+    else this.#link.settled();
+  }
+
+  atBoundary(): boolean {
+    if (!this.#replies.atBoundary) return false;
+    for (let index = this.#owedFrom; index < this.#owed.length; index++) {
+      if (this.#owed[index] !== BLOCKED) return false;
+    }
+    return this.#link.closing || this.#commands.atBoundary;
+  }
+
+  #command(head: CommandHead): 'pass' | 'drop' {
+    if (this.#degraded) return 'pass';
+    this.#link.countRequest();
+    this.#current = undefined;
+    if (this.#link.closing) return 'drop';
+    this.#leaving = leavesRequestReply(head);
+    const greeting = !this.#greeted && isGreeting(head);
+    if (!greeting) this.#greeted = true;
+    const { faults } = this.#link;
+    if (!faults.quiet) {
+      const call = { kind: head.name, command: head.name, healthCheck: head.name === 'PING' };
+      this.#delayMs = faults.delayMs(call);
+      const outcome = greeting || isNeverAnswered(head) ? undefined : faults.outcome(call);
+      if (outcome) {
+        this.#link.countHit();
+        return this.#disturb(head, outcome);
+      }
+    } else {
+      this.#delayMs = 0;
+    }
+    this.#follow(head);
+    if (isSubscription(head)) {
+      this.#subscribed = true;
+      this.#current = { kind: 'subscription', left: Math.max(1, head.words - 1) };
+    } else {
+      this.#current = isBlocking(head) ? BLOCKED : REPLY;
+    }
+    this.#owe(this.#current);
+    return 'pass';
+  }
+
+  #follow(head: CommandHead): void {
+    if (head.name === 'MULTI') this.#inMulti = true;
+    else if (head.name === 'EXEC' || head.name === 'DISCARD' || head.name === 'RESET') this.#inMulti = false;
+  }
+
+  #disturb(head: CommandHead, outcome: Outcome): 'drop' {
+    const { fault } = outcome;
+    if (outcome.action === 'reset') {
+      this.#link.reset();
+      return 'drop';
+    }
+    if (outcome.action === 'hold') {
+      this.#link.hold(fault);
+      return 'drop';
+    }
+    const mark = faultMark(fault.id);
+    if (!this.#inMulti) {
+      const bytes = Buffer.from(`-ERR injected by fault ${fault.type} ${mark}\r\n`);
+      this.#current = { kind: 'injected', bytes, ready: false };
+      this.#owe(this.#current);
+      return 'drop';
+    }
+    // The command inside MULTI is refused by the server itself; EXEC becomes DISCARD.
+    const exec = head.name === 'EXEC';
+    const text = exec
+      ? `-EXECABORT Transaction discarded by fault ${fault.type} ${mark}\r\n`
+      : `-ERR injected by fault ${fault.type} ${mark}\r\n`;
+    if (exec) this.#inMulti = false;
+    this.#owe({ kind: 'replaced', bytes: Buffer.from(text) });
+    this.#link.toServer(exec ? DISCARD : REJECTED_COMMAND, this.#delayMs);
+    return 'drop';
+  }
+
+  #commandEnded(): void {
+    const current = this.#current;
+    this.#current = undefined;
+    if (current?.kind === 'injected') {
+      this.#link.inOrder(this.#delayMs, () => {
+        current.ready = true;
+        if (this.#replies.atBoundary) this.#flushInjected();
+        this.#link.settled();
+      });
+    } else if (this.#leaving) {
+      this.#degrade('the connection left request and reply', EMPTY, EMPTY);
+    }
+  }
+
+  #owe(owed: Owed): void {
+    this.#owed.push(owed);
+  }
+
+  #head(): Owed | undefined {
+    return this.#owed[this.#owedFrom];
+  }
+
+  #shift(): void {
+    this.#owedFrom++;
+    if (this.#owedFrom === this.#owed.length) {
+      this.#owed.length = 0;
+      this.#owedFrom = 0;
+    } else if (this.#owedFrom > 1024) {
+      this.#owed = this.#owed.slice(this.#owedFrom);
+      this.#owedFrom = 0;
+    }
+  }
+
+  #replyBegins(type: string, offset: number): void {
+    if (type === '>' || this.#head()?.kind !== 'replaced') return;
+    this.#passReplies(offset);
+    this.#replacing = true;
+  }
+
+  #replyEnds(type: string, offset: number, word: string): void {
+    const head = this.#head();
+    if (this.#replacing && head?.kind === 'replaced') {
+      this.#replacing = false;
+      this.#chunkFrom = offset;
+      this.#shift();
+      this.#link.toClient(head.bytes);
+    } else if (this.#isPush(type, word)) {
+      if (head?.kind === 'subscription' && isConfirmation(word) && --head.left === 0) this.#shift();
+    } else {
+      this.#shift();
+    }
+    if (this.#head()?.kind === 'injected') {
+      this.#passReplies(offset);
+      this.#flushInjected();
+    }
+  }
+
+  #isPush(type: string, word: string): boolean {
+    if (type === '>') {
+      this.#marksPushes = true;
+      return true;
+    }
+    return type === '*' && this.#subscribed && !this.#marksPushes && isPushedWord(word);
+  }
+
+  /** Sends our replies whose turn has come. */
+  #flushInjected(): void {
+    for (let head = this.#head(); head?.kind === 'injected' && head.ready; head = this.#head()) {
+      this.#shift();
+      this.#link.toClient(head.bytes);
+    }
+  }
+
+  #passReplies(until: number): void {
+    const { length } = this.#chunk;
+    if (until <= this.#chunkFrom) return;
+    this.#link.toClient(
+      this.#chunkFrom === 0 && until === length ? this.#chunk : this.#chunk.subarray(this.#chunkFrom, until),
+    );
+    this.#chunkFrom = until;
+  }
+
+  #degrade(reason: string, clientRest: Buffer, serverRest: Buffer): void {
+    if (this.#degraded) return;
+    this.#degraded = true;
+    this.#link.degrade(reason, clientRest, serverRest);
+  }
+}

@@ -1,0 +1,135 @@
+const LF = 10;
+const EMPTY = Buffer.alloc(0);
+/** First bytes of an aggregate's first element that are remembered: enough for "punsubscribe". */
+const MAX_WORD_BYTES = 16;
+
+const SIMPLE = new Set([...'+-:_#,('].map((type) => type.charCodeAt(0)));
+const BULK = new Set([...'$=!'].map((type) => type.charCodeAt(0)));
+const AGGREGATE = new Set([...'*~>'].map((type) => type.charCodeAt(0)));
+const MAP = '%'.charCodeAt(0);
+const ATTRIBUTE = '|'.charCodeAt(0);
+
+export interface ReplySink {
+  /** A top-level reply of this RESP type character begins at `offset` of the chunk fed last (0 or more). */
+  begins(type: string, offset: number): void;
+  /** It ends before `offset`. `firstWord` is the first element of an array or push when that is a bulk string. */
+  ends(type: string, offset: number, firstWord: string): void;
+}
+
+/** Follows a server's RESP2 or RESP3 stream reply by reply, without keeping it. */
+export class ReplyFramer {
+  readonly #sink: ReplySink;
+  /** Elements still to come, by depth. Empty between replies. */
+  readonly #open: number[] = [];
+  #type = '';
+  #started = false;
+  #isAttribute = false;
+  #line: Buffer = EMPTY;
+  #inLine = false;
+  #bytesLeft = 0;
+  /** The next bulk string is the first element of a top-level aggregate. */
+  #isFirst = false;
+  #wantsWord = false;
+  #word = '';
+
+  constructor(sink: ReplySink) {
+    this.#sink = sink;
+  }
+
+  get atBoundary(): boolean {
+    return !this.#started;
+  }
+
+  /** @returns false when the stream stops being RESP */
+  feed(chunk: Buffer): boolean {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#bytesLeft > 0) {
+        const step = Math.min(this.#bytesLeft, chunk.length - at);
+        if (this.#wantsWord && this.#word.length < MAX_WORD_BYTES) {
+          const part = chunk.toString('latin1', at, at + Math.min(step, MAX_WORD_BYTES - this.#word.length));
+          this.#word += part;
+        }
+        at += step;
+        this.#bytesLeft -= step;
+        if (this.#bytesLeft === 0) this.#value(at);
+        continue;
+      }
+      if (!this.#inLine && !this.#started) {
+        this.#started = true;
+        this.#type = String.fromCharCode(chunk[at] ?? 0);
+        this.#word = '';
+        this.#sink.begins(this.#type, at);
+      }
+      const lineEnd = chunk.indexOf(LF, at);
+      if (lineEnd < 0) {
+        // A simple string may be long; only its type matters, so nothing but the first bytes is kept.
+        if (this.#line.length < 32) this.#line = Buffer.concat([this.#line, chunk.subarray(at, at + 32)]);
+        this.#inLine = true;
+        return true;
+      }
+      const line = this.#inLine
+        ? Buffer.concat([this.#line, chunk.subarray(at, Math.min(lineEnd + 1, at + 32))])
+        : chunk.subarray(at, lineEnd + 1);
+      this.#line = EMPTY;
+      this.#inLine = false;
+      at = lineEnd + 1;
+      if (!this.#header(line, at)) return false;
+    }
+    return true;
+  }
+
+  #header(line: Buffer, end: number): boolean {
+    const type = line[0] ?? 0;
+    this.#wantsWord = false;
+    if (this.#open.length === 0 && type !== ATTRIBUTE) this.#type = String.fromCharCode(type);
+    if (SIMPLE.has(type)) {
+      this.#isFirst = false;
+      this.#value(end);
+      return true;
+    }
+    const length = Number.parseInt(line.toString('latin1', 1, Math.min(line.length, 24)), 10);
+    if (!Number.isInteger(length) || length < -1) return false;
+    if (BULK.has(type)) {
+      if (length < 0) {
+        this.#value(end);
+        return true;
+      }
+      this.#wantsWord = this.#open.length === 1 && this.#isFirst;
+      this.#isFirst = false;
+      this.#bytesLeft = length + 2;
+      return true;
+    }
+    if (AGGREGATE.has(type) || type === MAP || type === ATTRIBUTE) {
+      const elements = type === MAP || type === ATTRIBUTE ? length * 2 : length;
+      if (type === ATTRIBUTE && this.#open.length === 0) this.#isAttribute = true;
+      if (this.#open.length === 0) this.#isFirst = true;
+      // An attribute stands in front of the value it describes and is none itself.
+      const attributeInside = type === ATTRIBUTE && this.#open.length > 0;
+      if (attributeInside) this.#open[this.#open.length - 1] = (this.#open.at(-1) ?? 0) + 1;
+      if (elements <= 0) this.#value(end);
+      else this.#open.push(elements);
+      return true;
+    }
+    return false;
+  }
+
+  /** A value is complete; so are the aggregates whose last one it was. */
+  #value(end: number): void {
+    while (this.#open.length > 0) {
+      const left = (this.#open.at(-1) ?? 1) - 1;
+      if (left > 0) {
+        this.#open[this.#open.length - 1] = left;
+        return;
+      }
+      this.#open.pop();
+    }
+    this.#wantsWord = false;
+    if (this.#isAttribute) {
+      this.#isAttribute = false; // the reply itself follows
+      return;
+    }
+    this.#started = false;
+    this.#sink.ends(this.#type, end, this.#word.replace(/\r?\n?$/, ''));
+  }
+}

@@ -1,0 +1,165 @@
+import type { FaultSpec, ProxiedService, ServiceName } from '../faults/fault.ts';
+import type { CallInfo, FaultInjector } from '../faults/injector.ts';
+import { actionOf, type ProxyAction } from './actions.ts';
+
+/** What happens to one call. `draw` is a chance of its own, 0–1. */
+export interface Outcome {
+  readonly action: 'hold' | 'answer' | 'malform' | 'reset';
+  readonly fault: FaultSpec;
+  readonly draw: number;
+}
+
+/** The types of one fault service that act on this proxy, by what they do. */
+interface Source {
+  readonly service: ServiceName;
+  readonly outcomes: readonly string[];
+  /** `outcomes` without error replies, for calls that this service's faults must not answer. */
+  readonly silentOutcomes: readonly string[];
+  readonly delays: readonly string[];
+  readonly connections: readonly string[];
+}
+
+/** Whether error replies for faults of `source` fit this call. */
+export type AnswerRule = (source: ServiceName, call: CallInfo) => boolean;
+
+/** Services whose faults act on a proxy, the nearest first; the first that hits a call wins. */
+const SOURCES: Readonly<Record<ProxiedService, readonly ServiceName[]>> = {
+  yolo26: ['yolo26', 'network'],
+  nemotron: ['nemotron', 'network'],
+  redis: ['redis', 'network'],
+  pubsub: ['pubsub', 'redis', 'network'],
+  database: ['database', 'network'],
+  ftp: ['ftp', 'network'],
+};
+
+/**
+ * The faults of the injector as one proxy sees them; looked up once per change, not once per call.
+ */
+export class ServiceFaults {
+  readonly service: ProxiedService;
+  readonly #injector: FaultInjector;
+  readonly #answers: AnswerRule;
+  #faults: readonly FaultSpec[] = [];
+  #sources: readonly Source[] = [];
+  #hasDelays = false;
+
+  constructor(injector: FaultInjector, service: ProxiedService, answers: AnswerRule = () => true) {
+    this.#injector = injector;
+    this.service = service;
+    this.#answers = answers;
+  }
+
+  /** Reads the injector again. To be called after every arm, change and end. */
+  refresh(): void {
+    const sources: Source[] = [];
+    const faults: FaultSpec[] = [];
+    for (const service of SOURCES[this.service]) {
+      const here = this.#injector.active(service).filter((fault) => actsOn(fault, this.service));
+      const typesFor = (...actions: ProxyAction[]) =>
+        here.map((fault) => fault.type).filter((type) => actions.includes(actionOf(type) as ProxyAction));
+      faults.push(...here);
+      if (here.length === 0) continue;
+      sources.push({
+        service,
+        outcomes: typesFor('hold', 'answer', 'malform', 'reset'),
+        silentOutcomes: typesFor('hold', 'malform', 'reset'),
+        delays: typesFor('delay'),
+        connections: typesFor('refuse', 'cut'),
+      });
+    }
+    this.#faults = faults;
+    this.#sources = sources;
+    this.#hasDelays = sources.some((source) => source.delays.length > 0);
+  }
+
+  /** No fault acts on this proxy now. */
+  get quiet(): boolean {
+    return this.#sources.length === 0;
+  }
+
+  get hasDelays(): boolean {
+    return this.#hasDelays;
+  }
+
+  find(id: string): FaultSpec | undefined {
+    return this.#faults.find((fault) => fault.id === id);
+  }
+
+  /** The fault that keeps the port closed: a refusal or cut that hits every connection. */
+  get closing(): FaultSpec | undefined {
+    return this.#faults.find((fault) => isPortAction(fault) && fault.ratio >= 1);
+  }
+
+  /** The time-out that hits everything, whatever is called, so that it can act on bare bytes. */
+  hole(channel: 'control' | 'data'): FaultSpec | undefined {
+    return this.#faults.find(
+      (fault) =>
+        actionOf(fault.type) === 'hold' &&
+        fault.ratio >= 1 &&
+        !fault.match &&
+        (this.service !== 'ftp' || fault.params['channel'] === channel),
+    );
+  }
+
+  /** Decides what happens to a call, and counts it. `only` leaves the other fault types out. */
+  outcome(call: CallInfo, only?: string): Outcome | undefined {
+    for (const source of this.#sources) {
+      const fitting = this.#answers(source.service, call) ? source.outcomes : source.silentOutcomes;
+      const types = only ? fitting.filter((type) => type === only) : fitting;
+      if (types.length === 0) continue;
+      const verdict = this.#injector.decide(source.service, call, types);
+      if (!verdict) continue;
+      return { action: actionOf(verdict.fault.type) as Outcome['action'], ...verdict };
+    }
+    return undefined;
+  }
+
+  /** ms by which a call is to be delayed: latencies of several services add up. */
+  delayMs(call: CallInfo): number {
+    if (!this.#hasDelays) return 0;
+    let totalMs = 0;
+    for (const source of this.#sources) {
+      if (source.delays.length === 0) continue;
+      const verdict = this.#injector.decide(source.service, call, source.delays);
+      if (!verdict) continue;
+      const { latencyMs, jitterMs } = verdict.fault.params as { latencyMs: number; jitterMs: number };
+      totalMs += Math.max(0, latencyMs + (verdict.draw * 2 - 1) * jitterMs);
+    }
+    return totalMs;
+  }
+
+  /** The fault that takes a connection away, drawn once for its life. */
+  connection(): FaultSpec | undefined {
+    for (const source of this.#sources) {
+      if (source.connections.length === 0) continue;
+      const verdict = this.#injector.decide(source.service, { kind: 'connection' }, source.connections);
+      if (verdict) return verdict.fault;
+    }
+    return undefined;
+  }
+
+  recordHit(id: string, kind: string): void {
+    this.#injector.recordHit(id, kind);
+  }
+
+  /** Shows a limitation beside every fault here that does one of `actions`. */
+  warn(text: string, ...actions: ProxyAction[]): void {
+    for (const fault of this.#faults) {
+      const action = actionOf(fault.type);
+      if (action && actions.includes(action)) this.#injector.warn(fault.id, text);
+    }
+  }
+}
+
+function isPortAction(fault: FaultSpec): boolean {
+  const action = actionOf(fault.type);
+  return action === 'refuse' || action === 'cut';
+}
+
+/** Whether a fault acts on the proxy of `service`: its own, those of Redis on pub/sub, and the network's. */
+export function actsOn(fault: FaultSpec, service: ProxiedService): boolean {
+  if (actionOf(fault.type) === undefined || !SOURCES[service].includes(fault.service)) return false;
+  if (fault.service !== 'network') return true;
+  const chosen = fault.params['services'];
+  return !Array.isArray(chosen) || chosen.length === 0 || chosen.includes(service);
+}

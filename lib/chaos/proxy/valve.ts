@@ -1,0 +1,28 @@
+import type { Socket } from 'node:net';
+
+export type ValveReason = 'peer' | 'line' | 'session';
+
+/** Pauses a socket while there is any reason to, so that reasons do not undo each other. */
+export class Valve {
+  readonly #socket: Socket;
+  readonly #reasons = new Set<ValveReason>();
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  shut(reason: ValveReason): void {
+    this.#reasons.add(reason);
+    this.#socket.pause();
+  }
+
+  open(reason: ValveReason): void {
+    if (this.#reasons.delete(reason) && this.#reasons.size === 0) this.#socket.resume();
+  }
+
+  /** Drops every reason. */
+  release(): void {
+    this.#reasons.clear();
+    this.#socket.resume();
+  }
+}

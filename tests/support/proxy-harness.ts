@@ -1,0 +1,67 @@
+import type { FaultMatch, ProxiedService, ServiceName } from '#lib/chaos/faults/fault.ts';
+import { FaultInjector } from '#lib/chaos/faults/injector.ts';
+import { validateFault } from '#lib/chaos/faults/validate.ts';
+import { createProxy } from '#lib/chaos/proxy/create-proxy.ts';
+import { ProxyEffect } from '#lib/chaos/proxy/fault-proxies.ts';
+import type { ServiceProxy } from '#lib/chaos/proxy/service-proxy.ts';
+
+export interface ArmOptions {
+  params?: Record<string, unknown>;
+  ratio?: number;
+  seed?: number;
+  match?: FaultMatch;
+  ttlMs?: number;
+}
+
+export interface ProxyHarness {
+  readonly injector: FaultInjector;
+  /** Puts a proxy in front of a real server, on a free port. */
+  open(service: ProxiedService, upstream: { host: string; port: number }): Promise<ServiceProxy>;
+  /** Arms a fault of the catalogue; gives its id. */
+  arm(service: ServiceName, type: string, options?: ArmOptions): Promise<string>;
+  end(id: string): Promise<void>;
+  endAll(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Fault proxies with their injector, as the proxy process has them, without a control process. */
+export function startProxyHarness(): ProxyHarness {
+  const effect = new ProxyEffect();
+  const injector = new FaultInjector({ effect });
+  const proxies: ServiceProxy[] = [];
+  let count = 0;
+  return {
+    injector,
+    async open(service, upstream) {
+      const proxy = createProxy({ service, listen: { host: '127.0.0.1', port: 0 }, upstream, injector });
+      effect.add(proxy);
+      proxies.push(proxy);
+      await proxy.start();
+      return proxy;
+    },
+    async arm(service, type, options = {}) {
+      const valid = validateFault(service, type, options.params);
+      const id = `f${++count}`;
+      await injector.arm({
+        id,
+        version: 1,
+        service: valid.service,
+        type,
+        params: valid.params,
+        ratio: options.ratio ?? valid.type.defaultRatio ?? 1,
+        seed: options.seed ?? 7,
+        match: options.match,
+        ttlMs: options.ttlMs ?? 60_000,
+      });
+      return id;
+    },
+    async end(id) {
+      await injector.end(id, 'stopped');
+    },
+    endAll: () => injector.endAll('stopped'),
+    async close() {
+      await injector.close();
+      for (const proxy of proxies) proxy.close();
+    },
+  };
+}
