@@ -121,7 +121,7 @@ describe('CameraFleet', () => {
   it('sends a frame again until it is answered for, while connections are cut under it', async () => {
     const { intake, sink, dataDir } = await makeIntake();
     const link = await makeCuttable(intake.ftpPort);
-    const fleet = await startFleet(dataDir, link.port, { count: 2, rate: 40 });
+    const fleet = await startFleet(dataDir, link.port, { count: 2, rate: 20 });
     for (let round = 1; round <= 4; round++) {
       await until(() => expect(accepted(fleet)).toBeGreaterThan(round * 4));
       link.cut();
@@ -189,7 +189,7 @@ describe('createFrameSources', () => {
     const [one] = await createFrameSources({ cameraCount: 1, seed: 3 });
     const [again] = await createFrameSources({ cameraCount: 1, seed: 3 });
     const [other] = await createFrameSources({ cameraCount: 1, seed: 4 });
-    const frames = [];
+    const frames: (Buffer | undefined)[] = [];
     for (let sequence = 0; sequence < 24; sequence++) frames.push(await one?.frame(sequence));
     expect(frames.every((frame) => frame !== undefined && frame.length > 10 * 1024)).toBe(true);
     expect(await sharp(frames[0], { failOn: 'warning' }).metadata()).toMatchObject({
@@ -216,7 +216,9 @@ describe('createFrameSources', () => {
     expect(await one?.frame(0)).toEqual(frames[0]);
     expect(await one?.frame(6)).toEqual(frames[2]);
     expect(await two?.frame(0)).toEqual(frames[2]);
-    await expect(createFrameSources({ cameraCount: 1, framesDir: tmpdir() })).rejects.toThrow(
+    const empty = await mkdtemp(join(tmpdir(), 'brownout-empty-'));
+    endings.push(() => rm(empty, { recursive: true }));
+    await expect(createFrameSources({ cameraCount: 1, framesDir: empty })).rejects.toThrow(
       /CAMERA_FRAMES_DIR/,
     );
   });
