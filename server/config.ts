@@ -46,11 +46,8 @@ const settingsSchema = z.object({
   CAMERA_RATE: z.coerce.number().min(0).max(200).default(2),
   MEDIA_MAX_GIB: z.coerce.number().min(0.01).max(10_000).default(2),
   BROWNOUT_TOKEN: z.string().min(16).optional(),
-  /** 1 serves the console from its sources with hot reload (`npm run dev`). */
-  BROWNOUT_DEV: z
-    .enum(['0', '1'])
-    .default('0')
-    .transform((flag) => flag === '1'),
+  /** "development" serves the console from its sources with hot reload (`npm run dev`). */
+  NODE_ENV: z.string().default('production'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 });
 

@@ -7,6 +7,6 @@ await runProcess('control', ({ settings, wiring, logger }) =>
     settings,
     agentSecret: wiring.agentSecret,
     logger,
-    next: { dir: join(import.meta.dirname, '..'), dev: settings.BROWNOUT_DEV },
+    next: { dir: join(import.meta.dirname, '..'), dev: settings.NODE_ENV === 'development' },
   }),
 );

@@ -95,15 +95,15 @@ export class AgentGateway implements InjectorLink {
   }
 
   arm(...[name, spec]: Parameters<InjectorLink['arm']>): ReturnType<InjectorLink['arm']> {
-    return this.#reach(name).emitWithAck('fault:arm', spec);
+    return this.#ask(name, (socket) => socket.emitWithAck('fault:arm', spec));
   }
 
   change(...[name, spec]: Parameters<InjectorLink['change']>): ReturnType<InjectorLink['change']> {
-    return this.#reach(name).emitWithAck('fault:change', spec);
+    return this.#ask(name, (socket) => socket.emitWithAck('fault:change', spec));
   }
 
   end(...[name, id, reason]: Parameters<InjectorLink['end']>): ReturnType<InjectorLink['end']> {
-    return this.#reach(name).emitWithAck('fault:end', { id, reason });
+    return this.#ask(name, (socket) => socket.emitWithAck('fault:end', { id, reason }));
   }
 
   /**
@@ -115,13 +115,17 @@ export class AgentGateway implements InjectorLink {
     name: K,
     request: AgentCommands[K]['request'],
   ): Promise<AgentCommands[K]['answer']> {
-    const connected = this.#connected.get(agent);
-    if (!connected) throw new Refusal('PROCESS_UNAVAILABLE', `The ${agent} process is not connected`);
+    if (!this.#connected.has(agent)) {
+      throw new Refusal('PROCESS_UNAVAILABLE', `The ${agent} process is not connected`);
+    }
     let answer: AgentAnswer<unknown>;
     try {
-      answer = await connected.socket
-        .timeout(this.#options.commandTimeoutMs)
-        .emitWithAck('command', { name, request });
+      const { commandTimeoutMs } = this.#options;
+      answer = await this.#ask(
+        agent,
+        (socket) => socket.emitWithAck('command', { name, request }),
+        commandTimeoutMs,
+      );
     } catch {
       throw new Refusal('PROCESS_UNAVAILABLE', `The ${agent} process did not answer in time`);
     }
@@ -157,10 +161,24 @@ export class AgentGateway implements InjectorLink {
     clearInterval(this.#keepalive);
   }
 
-  #reach(name: InjectorName) {
-    const connected = this.#connected.get(name);
-    if (!connected) throw new Error(`${name} is not connected`);
-    return connected.socket.timeout(this.#options.ackTimeoutMs);
+  /** Rejects when the answer does not come in time, and at once when the process goes. */
+  async #ask<T>(
+    name: InjectorName,
+    ask: (socket: ReturnType<AgentSocket['timeout']>) => Promise<T>,
+    timeoutMs = this.#options.ackTimeoutMs,
+  ): Promise<T> {
+    const socket = this.#connected.get(name)?.socket;
+    if (!socket) throw new Error(`${name} is not connected`);
+    let onGone = () => {};
+    const gone = new Promise<never>((_resolve, reject) => {
+      onGone = () => reject(new Error(`${name} has gone`));
+      socket.once('disconnect', onGone);
+    });
+    try {
+      return await Promise.race([ask(socket.timeout(timeoutMs)), gone]);
+    } finally {
+      socket.off('disconnect', onGone);
+    }
   }
 
   #welcome(socket: AgentSocket): void {

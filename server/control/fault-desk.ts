@@ -191,7 +191,6 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
     if (!this.#halted) throw new Refusal('NOT_HALTED', 'Nothing is halted');
     this.#halted = null;
     this.#options.log.tell('resumed', 'everything', { by, reason });
-    this.#syncSoon();
     this.emit('changed');
   }
 
@@ -324,7 +323,6 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       this.#watchExpiry(held);
       log.tell('faultStarted', held.service, { fault: held.toFault() });
     }
-    this.#syncSoon();
     this.emit('changed');
     return all.map((held) => held.toFault());
   }
@@ -436,7 +434,6 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       by,
       receipt,
     });
-    this.#syncSoon();
     this.emit('changed');
   }
 
@@ -549,12 +546,6 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       work();
     });
     this.#timers.add(timer);
-  }
-
-  #syncSoon(): void {
-    this.#options.log.sync().catch((error: unknown) => {
-      this.#options.logger.error({ err: error }, 'a fact about a fault is not on the disk');
-    });
   }
 }
 

@@ -1,5 +1,4 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from '../../logging.ts';
 import type { AgentGateway } from '../agent-gateway.ts';
 import type { FaultDesk } from '../fault-desk.ts';
@@ -17,26 +16,10 @@ export interface RestSources extends ReadSources {
   onCommand: (command: string, outcome: string) => void;
 }
 
-const MAX_BODY_BYTES = 64 * 1024;
-
 /** `/api/v1`: everything the console can do, for scripts, and its OpenAPI document. */
 export function createRestApp(sources: RestSources): OpenAPIHono {
   const { logger, onCommand } = sources;
   const app = new OpenAPIHono();
-  app.use(
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: () => {
-        const detail = `A body is at most ${MAX_BODY_BYTES} bytes`;
-        return problemResponse(
-          makeProblem('BODY_TOO_LARGE', detail, { allowed: `${MAX_BODY_BYTES} bytes` }),
-          {
-            Connection: 'close',
-          },
-        );
-      },
-    }),
-  );
   const context: EndpointContext = { app, idempotency: new Idempotency(), logger, onCommand };
   addFaultRoutes(context, sources.desk);
   addReadRoutes(context, sources);

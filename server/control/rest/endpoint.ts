@@ -5,6 +5,7 @@ import { type ErrorCode, type Problem, problemSchema } from '../../../lib/protoc
 import type { Logger } from '../../logging.ts';
 import { makeProblem, parseInput, Refusal, toProblem } from '../problem.ts';
 import type { Idempotency } from './idempotency.ts';
+import { readBody } from './read-body.ts';
 
 export interface EndpointSpec<B, Q> {
   method: 'get' | 'post' | 'patch' | 'delete';
@@ -59,7 +60,7 @@ export function endpoint<B = Record<string, never>, Q = Record<string, never>>(
   app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
     const startedAt = performance.now();
     const answer = async (): Promise<Response> => {
-      const text = isCommand ? await c.req.text() : '';
+      const text = isCommand ? await readBody(c.req.raw) : '';
       const act = async (): Promise<Response> => {
         const headers = new Headers({ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
         let given: number = status;
