@@ -44,7 +44,7 @@ export interface ReviewedEvent extends ViewerEvent {
 }
 
 /** Fresh, or what was known `ageMs` ago because the database did not answer in time. */
-export type Freshness = { stale: false } | { stale: true; ageMs: number };
+type Freshness = { stale: false } | { stale: true; ageMs: number };
 
 /** `GET /api/events`: newest first; `next` is the `before` of the next page, null on the last. */
 export type EventPage = Freshness & { events: ReviewedEvent[]; next: number | null };

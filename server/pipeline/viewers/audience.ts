@@ -27,7 +27,7 @@ export interface AudienceOptions {
   closeGraceMs: number;
 }
 
-export const AUDIENCE_DEFAULTS = { ringSize: 1000, maxBufferedBytes: 1024 ** 2, closeGraceMs: 2000 };
+const AUDIENCE_DEFAULTS = { ringSize: 1000, maxBufferedBytes: 1024 ** 2, closeGraceMs: 2000 };
 
 /** Events whose newest version is remembered, so that none reaches a viewer twice. */
 const MAX_REMEMBERED = 5000;

@@ -238,8 +238,9 @@ describe('createBroadcaster', () => {
     ];
     const one = await makeProcess({ pubsub: { host: server.host, port: 1, password: null }, keptFile });
     await one.broadcaster.publish(older, 'created');
-    await one.broadcaster.publish(newer, 'updated');
-    await one.close();
+    const underWay = one.broadcaster.publish(newer, 'updated');
+    await one.close(); // in the middle of its attempts
+    await underWay;
 
     const two = await makeProcess({ keptFile });
     const viewer = await makeViewer(two.url);

@@ -14,7 +14,7 @@ import { KeptEvents } from './kept-events.ts';
 import { RecentEvents } from './recent-events.ts';
 import { connectInBackground, createRedisClient, isRedisTimeout } from './redis-client.ts';
 
-export const BROADCASTER_DEFAULTS = {
+const BROADCASTER_DEFAULTS = {
   /** Attempts at a publish, and the wait between them (× 2 each, and up to a quarter more). */
   attempts: 3,
   baseMs: 100,
@@ -29,7 +29,7 @@ export const BROADCASTER_DEFAULTS = {
 };
 
 /** What a viewer channel is called in Redis. */
-export function redisChannel(channel: string): string {
+function redisChannel(channel: string): string {
   return `brownout:${channel}`;
 }
 
@@ -57,6 +57,7 @@ class RedisBroadcaster implements ViewerBroadcaster {
   /** Health checks that wait for their message to come back, by its text. */
   readonly #probes = new Map<string, () => void>();
   readonly #probeChannel = redisChannel(`probe:${randomUUID()}`);
+  readonly #unsettled = new Set<Promise<void>>();
   #replaying = false;
   #replayTimer: Timer | undefined;
   #counts = {
@@ -114,7 +115,7 @@ class RedisBroadcaster implements ViewerBroadcaster {
         resolve();
       });
     });
-    await Promise.race([this.#send(message), late]);
+    await Promise.race([this.#untilClose(this.#send(message)), late]);
   }
 
   notify(channel: 'service_status' | 'alerts', message: Record<string, unknown>): void {
@@ -162,12 +163,12 @@ class RedisBroadcaster implements ViewerBroadcaster {
   }
 
   async close(): Promise<void> {
-    this.#audience.notice({ type: 'shutdown' });
     this.#closing.abort(new DOMException('The broadcaster is closing', 'AbortError'));
     for (const timer of this.#timers) timer.cancel();
     this.#replayTimer?.cancel();
     this.#subscription.close();
     this.#publisher.disconnect();
+    await Promise.allSettled(this.#unsettled); // what was under way is now refused, and kept when it is critical
     await this.#kept.flushed();
   }
 
@@ -247,13 +248,13 @@ class RedisBroadcaster implements ViewerBroadcaster {
   }
 
   #replaySoon(): void {
-    if (this.#kept.size > 0) void this.#replay();
+    if (this.#kept.size > 0) void this.#untilClose(this.#replay());
   }
 
   #replayAfter(delayMs: number): void {
     if (this.#closing.signal.aborted) return;
     this.#replayTimer?.cancel();
-    this.#replayTimer = this.#options.clock.after(delayMs, () => void this.#replay());
+    this.#replayTimer = this.#options.clock.after(delayMs, () => void this.#untilClose(this.#replay()));
   }
 
   /** Publishes what was kept, oldest first, until something goes wrong. Never rejects. */
@@ -274,6 +275,16 @@ class RedisBroadcaster implements ViewerBroadcaster {
     } finally {
       this.#replaying = false;
       if (this.#kept.size > 0) this.#replayAfter(BROADCASTER_DEFAULTS.replayMs[this.#options.profile]);
+    }
+  }
+
+  /** `close` waits for it. */
+  async #untilClose(work: Promise<void>): Promise<void> {
+    this.#unsettled.add(work);
+    try {
+      await work;
+    } finally {
+      this.#unsettled.delete(work);
     }
   }
 

@@ -38,7 +38,7 @@ export interface RedisAddress {
 }
 
 /** Observes one call to a dependency (rate, latency, injected or organic); hands its result on unchanged. */
-export type Track = <T>(call: () => Promise<T>) => Promise<T>;
+type Track = <T>(call: () => Promise<T>) => Promise<T>;
 
 export interface CacheOptions {
   redis: RedisAddress;
@@ -175,6 +175,8 @@ export interface ViewerApiOptions {
   profile: Profile;
   /** Port of the console, whose pages may read events and pictures. */
   consolePort: number;
+  /** BROWNOUT_TOKEN: needed by everybody when set. @default none */
+  token?: string | undefined;
   /** @default systemClock */
   clock?: Clock;
 }

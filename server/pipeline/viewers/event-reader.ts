@@ -28,7 +28,7 @@ export interface EventReaderOptions {
 }
 
 /** Longest wait for one call, and the p95 above which reads come from the cache, ms. */
-export const READ_LIMITS: Record<Profile, { timeoutMs: number; slowMs: number }> = {
+const READ_LIMITS: Record<Profile, { timeoutMs: number; slowMs: number }> = {
   'game-day': { timeoutMs: 3000, slowMs: 500 },
   production: { timeoutMs: 30_000, slowMs: 1000 },
 };
@@ -208,7 +208,13 @@ export class EventReader {
 
   async #cached<T>(key: string): Promise<Known<T> | undefined> {
     const text = await this.#options.cache.recall(key);
-    return text === undefined ? undefined : (JSON.parse(text) as Known<T>); // written by `#read` under the same key
+    if (text === undefined) return undefined;
+    try {
+      return JSON.parse(text) as Known<T>; // written by `#read` under the same key
+    } catch (error) {
+      this.#options.logger.warn({ err: error, key }, 'cached answer not readable');
+      return undefined;
+    }
   }
 
   async #readPage(before: number | undefined, limit: number): Promise<Page> {

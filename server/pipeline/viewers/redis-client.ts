@@ -15,7 +15,7 @@ export interface RedisClientOptions {
 }
 
 /** Longest wait for one answer and for a connection, ms. */
-export const REDIS_TIMEOUTS: Record<Profile, { commandMs: number; connectMs: number }> = {
+const REDIS_TIMEOUTS: Record<Profile, { commandMs: number; connectMs: number }> = {
   'game-day': { commandMs: 1000, connectMs: 1000 },
   production: { commandMs: 5000, connectMs: 2000 },
 };

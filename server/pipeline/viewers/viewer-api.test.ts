@@ -39,14 +39,21 @@ describe('createViewerApi', () => {
     url: string;
   }
 
-  async function makeProcess(overrides: { database?: Queryable; redisPort?: number } = {}): Promise<Process> {
+  async function makeProcess(
+    overrides: { database?: Queryable; redisPort?: number; port?: number; token?: string } = {},
+  ): Promise<Process> {
     const address = { host: '127.0.0.1', port: overrides.redisPort ?? redis.port, password: null };
     const cache = createCache({ redis: address, logger });
     const breaker = new CircuitBreaker('broadcaster');
     const broadcaster = createBroadcaster({ pubsub: address, breaker, logger });
+    ends.push(async () => {
+      await broadcaster.close();
+      await cache.close();
+      breaker.dispose();
+    });
     await broadcaster.start();
     const api = await createViewerApi({
-      http: { host: '127.0.0.1', port: 0 },
+      http: { host: '127.0.0.1', port: overrides.port ?? 0 },
       database: overrides.database ?? database,
       intake: { locate: async (id) => (id.startsWith('01J') ? join(media, `${id}.jpg`) : undefined) },
       mediaRoots: [media],
@@ -56,13 +63,9 @@ describe('createViewerApi', () => {
       logger,
       profile: 'game-day',
       consolePort: 3000,
+      token: overrides.token,
     });
-    ends.push(async () => {
-      await broadcaster.close();
-      await api.close();
-      await cache.close();
-      breaker.dispose();
-    });
+    ends.push(() => api.close());
     await vi.waitFor(() => expect(api.readStats().fresh + api.readStats().unavailable).toBe(1), soon); // its own at start
     return { api, broadcaster, cache, url: `http://127.0.0.1:${api.port}` };
   }
@@ -130,7 +133,7 @@ describe('createViewerApi', () => {
     };
   });
   afterEach(async () => {
-    for (const end of ends.splice(0)) await end();
+    for (const end of ends.splice(0).reverse()) await end();
   });
   afterAll(async () => {
     await database.close();
@@ -283,6 +286,62 @@ describe('createViewerApi', () => {
     expect(await upgrade('http://evil.example')).toBe(400);
   });
 
+  it('answers only to its own names', async () => {
+    const { api } = await makeProcess();
+    const status = (host: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        request({ host: '127.0.0.1', port: api.port, path: '/api/events', headers: { Host: host } })
+          .on('response', (response) => {
+            response.resume();
+            resolve(response.statusCode);
+          })
+          .on('error', reject)
+          .end();
+      });
+    expect(await status(`localhost:${api.port}`)).toBe(200);
+    expect(await status(`evil.example:${api.port}`)).toBe(403);
+  });
+
+  it('asks everybody for the token when there is one', async () => {
+    const token = 'correct horse battery staple';
+    const { url } = await makeProcess({ token });
+    const asked = (headers: Record<string, string>) => get(`${url}/api/events`, { headers });
+    expect(await asked({})).toMatchObject({ status: 401, body: { code: 'UNAUTHORIZED' } });
+    expect(await asked({ Authorization: 'Bearer wrong horse battery staple' })).toMatchObject({
+      status: 401,
+    });
+    expect(await asked({ Authorization: `Bearer ${token}` })).toMatchObject({ status: 200 });
+    const cookie = `a=b; brownout_token=${encodeURIComponent(token)}`;
+    expect(await asked({ Cookie: cookie })).toMatchObject({ status: 200 });
+
+    const connects = (extraHeaders: Record<string, string>) =>
+      new Promise<boolean>((resolve) => {
+        const viewer = io(url, {
+          transports: ['websocket'],
+          forceNew: true,
+          reconnection: false,
+          extraHeaders,
+        });
+        const done = (connected: boolean) => {
+          viewer.disconnect();
+          resolve(connected);
+        };
+        viewer.once('connect', () => done(true));
+        viewer.once('connect_error', () => done(false));
+      });
+    expect(await connects({})).toBe(false);
+    expect(await connects({ Cookie: cookie })).toBe(true);
+  });
+
+  it('names the setting when its port is taken', async () => {
+    const { api } = await makeProcess();
+    await expect(makeProcess({ port: api.port })).rejects.toMatchObject({
+      code: 'INVALID_SETTING',
+      field: 'BACKEND_PORT',
+      message: `BACKEND_PORT=${api.port} is taken by another program: choose another`,
+    });
+  });
+
   it('tells its health, and whether it is ready', async () => {
     const { url } = await makeProcess();
     expect((await get(`${url}/api/health`)).body).toMatchObject({
@@ -406,8 +465,10 @@ describe('createViewerApi', () => {
   });
 
   it('sends events to viewers and reports the recent ones', async () => {
-    const { url, broadcaster } = await makeProcess();
+    const { api, url, broadcaster } = await makeProcess();
     const viewer = io(url, { transports: ['websocket'], forceNew: true });
+    const notices: ViewerNotice[] = [];
+    viewer.on('notice', (notice: ViewerNotice) => notices.push(notice));
     const received: unknown[] = [];
     viewer.on('events', (message: { data: { event: { id: string } } }) =>
       received.push(message.data.event.id),
@@ -416,6 +477,8 @@ describe('createViewerApi', () => {
     await broadcaster.publish(makeEvent({ id: 'event-new', seq: 1000 }), 'created');
     await vi.waitFor(() => expect(received).toEqual(['event-new']), soon);
     expect(broadcaster.recentEvents(3).map(({ id }) => id)).toEqual(['event-new', 'event-5', 'event-4']);
+    await api.close();
+    await vi.waitFor(() => expect(notices).toEqual([{ type: 'shutdown' }]), soon);
     viewer.disconnect();
   });
 });

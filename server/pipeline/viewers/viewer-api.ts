@@ -4,8 +4,10 @@ import { getRequestListener } from '@hono/node-server';
 import { Server } from 'socket.io';
 import { systemClock } from '#lib/chaos/clock.ts';
 import type { ViewerClientEvents, ViewerServerEvents } from '#lib/protocol/viewers.ts';
+import { ConfigError } from '../../config.ts';
 import type { ViewerApi, ViewerApiOptions } from './contracts.ts';
 import { EventReader } from './event-reader.ts';
+import { ViewerAccess } from './viewer-access.ts';
 import { createViewerRoutes } from './viewer-routes.ts';
 
 /** A request that takes longer to arrive, and a viewer that answers no ping for this long, are dropped, ms. */
@@ -19,10 +21,10 @@ const CLOSE_GRACE_MS = 300;
 /**
  * Listens for viewers: HTTP and Socket.IO on one port.
  *
- * @throws the server's listen error, for example EADDRINUSE
+ * @throws {ConfigError} naming BACKEND_PORT when the port cannot be had
  */
 export async function createViewerApi(options: ViewerApiOptions): Promise<ViewerApi> {
-  const { http, broadcaster, clock = systemClock, logger, consolePort } = options;
+  const { http, broadcaster, clock = systemClock, logger } = options;
   const reader = new EventReader({
     ...options,
     clock,
@@ -30,15 +32,13 @@ export async function createViewerApi(options: ViewerApiOptions): Promise<Viewer
     onTimeout: (retryAfterMs) => broadcaster.timedOut('database', retryAfterMs),
   });
   let ownPort = http.port;
-  const isAllowedOrigin = (origin: string) => {
-    const hosts = new Set(['127.0.0.1', 'localhost', '[::1]', http.host]);
-    for (const host of hosts) {
-      if (origin === `http://${host}:${consolePort}` || origin === `http://${host}:${ownPort}`) return true;
-    }
-    return false;
-  };
-
-  const app = createViewerRoutes({ ...options, clock, reader, isAllowedOrigin });
+  const access = new ViewerAccess({
+    host: http.host,
+    port: () => ownPort,
+    consolePort: options.consolePort,
+    token: options.token,
+  });
+  const app = createViewerRoutes({ ...options, clock, reader, access });
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = createServer(
     { requestTimeout: REQUEST_LIMIT_MS, headersTimeout: REQUEST_LIMIT_MS },
@@ -59,9 +59,13 @@ export async function createViewerApi(options: ViewerApiOptions): Promise<Viewer
     maxHttpBufferSize: MAX_VIEWER_MESSAGE_BYTES,
     pingInterval: PING_MS,
     pingTimeout: PING_MS,
-    allowRequest: (request, decide) => {
-      const { origin } = request.headers;
-      decide(null, origin === undefined || isAllowedOrigin(origin)); // no origin: not a web page
+    allowRequest: ({ headers }, decide) => {
+      try {
+        access.check((name) => headers[name], 'POST'); // a socket reads what CORS cannot guard: as strict as a write
+        decide(null, true);
+      } catch (error) {
+        decide(error instanceof Error ? error.message : 'forbidden', false);
+      }
     },
   });
   broadcaster.attach(io);
@@ -71,6 +75,14 @@ export async function createViewerApi(options: ViewerApiOptions): Promise<Viewer
     server.listen(http.port, http.host, () => {
       server.off('error', reject);
       resolve();
+    });
+  }).catch(async (error: NodeJS.ErrnoException) => {
+    reader.close();
+    await io.close().catch(() => {}); // never listened
+    if (error.code !== 'EADDRINUSE' && error.code !== 'EACCES') throw error;
+    const reason = error.code === 'EACCES' ? 'may not be used' : 'is taken by another program';
+    throw new ConfigError('BACKEND_PORT', `BACKEND_PORT=${http.port} ${reason}: choose another`, {
+      cause: error,
     });
   });
   server.on('error', (error) => logger.error({ err: error }, 'viewer API'));
@@ -87,6 +99,7 @@ export async function createViewerApi(options: ViewerApiOptions): Promise<Viewer
     readStats: () => reader.stats(),
     async close() {
       reader.close();
+      io.emit('notice', { type: 'shutdown' });
       const closed = io.close();
       server.closeIdleConnections();
       const timer = setTimeout(() => {

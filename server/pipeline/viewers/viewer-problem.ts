@@ -11,6 +11,7 @@ const STATUS = {
   EVENT_NOT_FOUND: [404, 'No such event'],
   MEDIA_NOT_FOUND: [404, 'No such picture'],
   FORBIDDEN_ORIGIN: [403, 'Forbidden origin'],
+  UNAUTHORIZED: [401, 'Unauthorized'],
   STORAGE_UNAVAILABLE: [503, 'Storage unavailable'],
   INTERNAL: [500, 'Internal error'],
 } as const satisfies Partial<Record<ErrorCode, readonly [number, string]>>;

@@ -7,14 +7,14 @@ import type { Clock } from '#lib/chaos/clock.ts';
 import type { ViewerApiOptions } from './contracts.ts';
 import { EVENT_READER_DEFAULTS, type EventReader } from './event-reader.ts';
 import { openMedia } from './media-file.ts';
+import type { ViewerAccess } from './viewer-access.ts';
 import { invalidInput, ViewerProblem } from './viewer-problem.ts';
 
 export interface ViewerRoutesOptions
   extends Pick<ViewerApiOptions, 'intake' | 'mediaRoots' | 'health' | 'broadcaster' | 'cache' | 'logger'> {
   reader: EventReader;
   clock: Clock;
-  /** Whether a page of this origin may read, and its requests are taken. */
-  isAllowedOrigin: (origin: string) => boolean;
+  access: ViewerAccess;
 }
 
 const MAX_BODY_BYTES = 16 * 1024;
@@ -48,7 +48,7 @@ const reviewBody = z.strictObject({
 
 /** The backend's own API for its viewers. Every refusal is application/problem+json. */
 export function createViewerRoutes(options: ViewerRoutesOptions): Hono {
-  const { reader, intake, mediaRoots, broadcaster, cache, clock, logger, isAllowedOrigin } = options;
+  const { reader, intake, mediaRoots, broadcaster, cache, clock, logger, access } = options;
   const app = new Hono();
 
   app.use('*', async (c, next) => {
@@ -59,21 +59,14 @@ export function createViewerRoutes(options: ViewerRoutesOptions): Hono {
   app.use(
     '/api/*',
     cors({
-      origin: (origin) => (isAllowedOrigin(origin) ? origin : null),
+      origin: (origin, c) => (access.isAllowedOrigin(origin, c.req.header('Host') ?? '') ? origin : null),
+      credentials: true,
       allowMethods: ['GET', 'HEAD'],
-      exposeHeaders: ['Retry-After', 'X-Brownout-Fault'],
+      exposeHeaders: ['Retry-After'],
     }),
   );
   app.use('/api/*', async (c, next) => {
-    const origin = c.req.header('Origin');
-    if (
-      c.req.method !== 'GET' &&
-      c.req.method !== 'HEAD' &&
-      origin !== undefined &&
-      !isAllowedOrigin(origin)
-    ) {
-      throw new ViewerProblem('FORBIDDEN_ORIGIN', `Pages of ${origin} may not write here`);
-    }
+    access.check((name) => c.req.header(name), c.req.method);
     await next();
   });
 
