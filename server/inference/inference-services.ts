@@ -5,6 +5,7 @@ import { GpuFaults } from './gpu-faults.ts';
 import { GpuHost } from './gpu-host.ts';
 import { type HttpService, serveHttp } from './http-service.ts';
 import type { InferenceProfile } from './inference-profile.ts';
+import type { MultipartLimits } from './multipart-upload.ts';
 import { completionRoutes } from './nemotron/completion-routes.ts';
 import { CompletionService } from './nemotron/completion-service.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -25,6 +26,8 @@ export interface InferenceServicesOptions {
   nemotron: Address;
   /** Time of the card and of everything that waits for it. @default systemClock */
   clock?: Clock;
+  /** @default UPLOAD_LIMITS */
+  uploadLimits?: MultipartLimits;
   /** @default nothing */
   onAfterEffect?: (effect: AfterEffect) => void;
 }
@@ -75,7 +78,7 @@ export async function startInferenceServices(options: InferenceServicesOptions):
     const yolo26 = await serveHttp({
       name: 'yolo26',
       ...options.yolo26,
-      routes: detectRoutes(detection, host, logger),
+      routes: detectRoutes(detection, host, logger, options.uploadLimits),
       logger,
     });
     servers.push(yolo26);

@@ -97,6 +97,8 @@ export class GpuDevice extends EventEmitter<GpuDeviceEvents> {
   #sample: GpuSample;
   #sampledAt: number;
   #sampledBusyMs = 0;
+  /** Card or contexts came or went: that is shown at once. */
+  #sampleStale = false;
   /** Aborted when the card goes away or is reset, so that running kernels fail at once. */
   #epoch = new AbortController();
 
@@ -179,6 +181,7 @@ export class GpuDevice extends EventEmitter<GpuDeviceEvents> {
     }
     const context = new GpuContext(name, this.memory, overheadBytes);
     this.#contexts.add(context);
+    this.#sampleStale = true;
     return context;
   }
 
@@ -186,6 +189,7 @@ export class GpuDevice extends EventEmitter<GpuDeviceEvents> {
     this.advance();
     context.close();
     this.#contexts.delete(context);
+    this.#sampleStale = true;
   }
 
   /**
@@ -283,8 +287,8 @@ export class GpuDevice extends EventEmitter<GpuDeviceEvents> {
   status(): GpuSample {
     this.advance();
     const ageMs = this.#advancedAt - this.#sampledAt;
-    const stateChanged = this.#sample.available !== (this.#presence === 'present');
-    if (ageMs >= SAMPLE_MS || stateChanged) {
+    if (ageMs >= SAMPLE_MS || this.#sampleStale) {
+      this.#sampleStale = false;
       const ratio = ageMs > 0 ? (this.#busyMs - this.#sampledBusyMs) / ageMs : this.#sample.utilisationRatio;
       this.#sample = this.#takeSample(Math.min(1, ratio));
       this.#sampledAt = this.#advancedAt;
@@ -340,6 +344,7 @@ export class GpuDevice extends EventEmitter<GpuDeviceEvents> {
   }
 
   #newEpoch(reason: GpuError): void {
+    this.#sampleStale = true;
     const ended = this.#epoch;
     this.#epoch = new AbortController();
     ended.abort(reason);

@@ -35,7 +35,7 @@ interface Observation {
 export function assessRisk(prompt: string): RiskAssessment {
   const seen = read(prompt);
   const reasons: string[] = [];
-  const score = scoreOf(seen, reasons) + (hashOf(prompt) % 7) - 3;
+  const score = scoreOf(seen, reasons) + (hashOf(prompt) % 5) - 2;
   const clamped = Math.round(Math.min(100, Math.max(0, score)));
   const what = [...seen.counts].map(([name, count]) => `${count} × ${name}`).join(', ');
   return {
@@ -72,7 +72,7 @@ function scoreOf({ counts, frames, camera, hour, blindFrames }: Observation, rea
       score += 22;
       reasons.push('at night');
     }
-    if (/door|gate|entrance|entry|garage|back|yard|dock/i.test(camera)) {
+    if (/door|gate|entrance|entry|garage|back|dock/i.test(camera)) {
       score += 10;
       reasons.push('near an entrance');
     }

@@ -97,11 +97,9 @@ export class BackgroundModel {
 
   #warmUp(frame: GreyFrame): void {
     this.#first.push(frame.pixels);
-    const middle = this.#first.length >> 1;
     const values = new Uint8Array(this.#first.length);
     for (let index = 0; index < this.#mean.length; index++) {
-      for (const [row, pixels] of this.#first.entries()) values[row] = pixels[index] ?? 0;
-      this.#mean[index] = values.sort()[middle] ?? 0;
+      this.#mean[index] = medianAt(index, this.#first, values);
     }
     this.#warmedUp = this.#first.length >= this.#options.warmUpFrames;
     if (this.#warmedUp) this.#first = [];
@@ -118,6 +116,18 @@ export class BackgroundModel {
       this.#noise[index] = noise + learningRate * ((difference[index] ?? 0) - noise);
     }
   }
+}
+
+/** Median of one pixel over a few frames. @param values room for one value a frame */
+function medianAt(index: number, frames: readonly Uint8Array[], values: Uint8Array): number {
+  let filled = 0;
+  for (const pixels of frames) {
+    const value = pixels[index] ?? 0;
+    let place = filled++;
+    for (; place > 0 && (values[place - 1] ?? 0) > value; place--) values[place] = values[place - 1] ?? 0;
+    values[place] = value;
+  }
+  return values[filled >> 1] ?? 0;
 }
 
 /** Drops single specks and joins what is one pixel apart: at least 3 of 9 neighbours, then grown by one. */

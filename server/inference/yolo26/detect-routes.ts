@@ -5,16 +5,22 @@ import { healthAnswer } from '../health.ts';
 import { errorBody, failureAnswer, type HttpAnswer, type Routes } from '../http-service.ts';
 import { InferenceError } from '../inference-error.ts';
 import { MODELS } from '../inference-profile.ts';
-import { type Multipart, readMultipart } from '../multipart-upload.ts';
+import { type Multipart, type MultipartLimits, readMultipart } from '../multipart-upload.ts';
 import type { DetectionService, Upload } from './detection-service.ts';
 
-const LIMITS = { fileBytes: 50 * 2 ** 20, files: 32 };
+/** As large as what the pipeline accepts; four full batches at once. */
+export const UPLOAD_LIMITS: MultipartLimits = { fileBytes: 50 * 2 ** 20, files: 32 };
 
 /** `POST /detect`, `POST /detect/batch`, `GET /health`. */
-export function detectRoutes(service: DetectionService, host: GpuHost, logger: Logger): Routes {
+export function detectRoutes(
+  service: DetectionService,
+  host: GpuHost,
+  logger: Logger,
+  limits: MultipartLimits = UPLOAD_LIMITS,
+): Routes {
   return {
     'POST /detect': async (request, signal) => {
-      const [upload] = await readUploads(request, 'file');
+      const [upload] = await readUploads(request, 'file', limits);
       if (!upload) throw missing('file');
       const { outcomes, faultId } = await service.detect([upload], '/detect', signal);
       const [outcome] = outcomes;
@@ -23,7 +29,7 @@ export function detectRoutes(service: DetectionService, host: GpuHost, logger: L
       return { status: 200, body: outcome, faultId, log };
     },
     'POST /detect/batch': async (request, signal) => {
-      const uploads = await readUploads(request, 'files');
+      const uploads = await readUploads(request, 'files', limits);
       if (uploads.length === 0) throw missing('files');
       const { outcomes, faultId } = await service.detect(uploads, '/detect/batch', signal);
       return batchAnswer(outcomes, faultId, host, logger);
@@ -66,8 +72,12 @@ function batchAnswer(
   };
 }
 
-async function readUploads(request: IncomingMessage, field: string): Promise<Upload[]> {
-  const multipart = await readMultipart(request, LIMITS);
+async function readUploads(
+  request: IncomingMessage,
+  field: string,
+  limits: MultipartLimits,
+): Promise<Upload[]> {
+  const multipart = await readMultipart(request, limits);
   const files = multipart.files.filter((file) => file.field === field);
   return files.map(({ bytes }, index) => ({
     bytes,

@@ -1,0 +1,431 @@
+import { readFile } from 'node:fs/promises';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ManualClock } from '#lib/chaos/clock.ts';
+import { FAULT_HEADER, faultMark } from '#lib/chaos/faults/fault.ts';
+import { validateFault } from '#lib/chaos/faults/validate.ts';
+import { createLogger } from '../logging.ts';
+import { inferenceMetrics } from './inference-metrics.ts';
+import { inferenceProfile } from './inference-profile.ts';
+import { type InferenceServices, startInferenceServices } from './inference-services.ts';
+import type { AfterEffect } from './restart-keeper.ts';
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+interface Fixture {
+  services: InferenceServices;
+  effects: AfterEffect[];
+  yolo26: string;
+  nemotron: string;
+}
+
+async function start(clock?: ManualClock): Promise<Fixture> {
+  const effects: AfterEffect[] = [];
+  const services = await startInferenceServices({
+    profile: inferenceProfile('game-day'),
+    logger: createLogger('test', 'silent'),
+    yolo26: { host: '127.0.0.1', port: 0 },
+    nemotron: { host: '127.0.0.1', port: 0 },
+    uploadLimits: { fileBytes: 2 ** 20, files: 10 },
+    ...(clock && { clock }),
+    onAfterEffect: (effect) => effects.push(effect),
+  });
+  stops.push(() => services.close());
+  const { ports } = services;
+  return {
+    services,
+    effects,
+    yolo26: `http://127.0.0.1:${ports.yolo26}`,
+    nemotron: `http://127.0.0.1:${ports.nemotron}`,
+  };
+}
+
+/** Services on a clock that runs 20 times as fast as it should, so that heat and restarts take no test time. */
+async function startFast(): Promise<Fixture & { clock: ManualClock }> {
+  const clock = new ManualClock();
+  const fixture = await start(clock);
+  const timer = setInterval(() => clock.advance(20), 1);
+  stops.unshift(async () => clearInterval(timer));
+  return { ...fixture, clock };
+}
+
+async function arm({ services }: Fixture, type: string, params: object = {}, ratio = 1): Promise<string> {
+  const id = `f-${type}`;
+  const fault = validateFault('gpu', type, params);
+  await services.injector.arm({
+    id,
+    version: 1,
+    service: 'gpu',
+    type,
+    params: fault.params,
+    ratio,
+    seed: 7,
+    ttlMs: 900_000,
+  });
+  return id;
+}
+
+async function frame(number: number): Promise<Blob> {
+  const path = new URL(`../../tests/fixtures/camera-frames/courtyard-0${number}.jpg`, import.meta.url);
+  return new Blob([await readFile(path)]);
+}
+
+async function detect({ yolo26 }: Fixture, number = 14, camera = 'cam'): Promise<Response> {
+  const form = new FormData();
+  form.append('file', await frame(number), 'frame.jpg');
+  form.append('camera_id', camera);
+  form.append('captured_at', new Date(Date.UTC(2026, 0, 1, 12, 0, number)).toISOString());
+  return fetch(`${yolo26}/detect`, { method: 'POST', body: form });
+}
+
+async function detectBatch({ yolo26 }: Fixture, blobs: readonly Blob[]): Promise<Response> {
+  const form = new FormData();
+  for (const blob of blobs) {
+    form.append('files', blob, 'frame.jpg');
+    form.append('camera_id', 'cam');
+    form.append('captured_at', '');
+  }
+  return fetch(`${yolo26}/detect/batch`, { method: 'POST', body: form });
+}
+
+function complete(
+  { nemotron }: Fixture,
+  body: object = { prompt: 'Objects: 2 × person' },
+): Promise<Response> {
+  return fetch(`${nemotron}/completion`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+}
+
+async function health(url: string): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(`${url}/health`);
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+async function expectHealthy(url: string): Promise<void> {
+  await vi.waitFor(async () => expect((await health(url)).body['status']).toBe('healthy'), {
+    timeout: 10_000,
+    interval: 20,
+  });
+}
+
+async function expectRefused(response: Response, code: string, faultId: string): Promise<void> {
+  const body = (await response.json()) as { error: { code: string; message: string } };
+  expect(body.error.code).toBe(code);
+  expect(body.error.message).toContain(faultMark(faultId));
+  expect(response.headers.get(FAULT_HEADER)).toBe(faultId);
+}
+
+describe('YOLO26', () => {
+  it('detects the walkers after five frames of warming up, in the time that the card takes', async () => {
+    const fixture = await start();
+    for (let number = 14; number < 19; number++) {
+      expect(await (await detect(fixture, number)).json()).toMatchObject({ warming_up: true });
+    }
+    const startedAt = performance.now();
+    const response = await detect(fixture, 20);
+    expect(performance.now() - startedAt).toBeGreaterThan(39);
+    expect(response.status).toBe(200);
+    expect(response.headers.get(FAULT_HEADER)).toBeNull();
+    const answer = (await response.json()) as { detections: { class: string }[]; warming_up?: boolean };
+    expect(answer).toMatchObject({
+      inference_time_ms: 40,
+      image_width: 640,
+      image_height: 480,
+      device: 'cuda',
+    });
+    expect(answer.warming_up).toBeUndefined();
+    expect(answer.detections.filter((each) => each.class === 'person').length).toBeGreaterThanOrEqual(5);
+  });
+
+  it('answers a batch item by item: 200 when all went well, 207 when not', async () => {
+    const fixture = await start();
+    const frames = await Promise.all([14, 15, 16].map(frame));
+    const good = await detectBatch(fixture, frames);
+    expect(good.status).toBe(200);
+    expect(((await good.json()) as { results: unknown[] }).results).toHaveLength(3);
+    const mixed = await detectBatch(fixture, [...frames, new Blob(['junk'])]);
+    expect(mixed.status).toBe(207);
+    const { results } = (await mixed.json()) as { results: Record<string, unknown>[] };
+    expect(results.map((item) => item['error'] ?? 'ok')).toEqual([
+      'ok',
+      'ok',
+      'ok',
+      { code: 'UNDECODABLE_IMAGE', message: expect.any(String) },
+    ]);
+    expect(results[3]).toMatchObject({ status: 400 });
+  });
+
+  it('refuses bad input by name', async () => {
+    const fixture = await start();
+    const send = async (body: FormData | string, path = '/detect') => {
+      const response = await fetch(`${fixture.yolo26}${path}`, { method: 'POST', body });
+      return [response.status, ((await response.json()) as { error: { code: string } }).error.code];
+    };
+    const form = (entries: Record<string, string | Blob>) => {
+      const data = new FormData();
+      for (const [name, value] of Object.entries(entries)) data.append(name, value);
+      return data;
+    };
+    const image = await frame(14);
+    expect(await send('plain text')).toEqual([400, 'INVALID_INPUT']);
+    expect(await send(form({ camera_id: 'x' }))).toEqual([400, 'INVALID_INPUT']);
+    expect(await send(form({ file: new Blob(['junk']) }))).toEqual([400, 'UNDECODABLE_IMAGE']);
+    expect(await send(form({ file: image, captured_at: 'noon' }))).toEqual([400, 'INVALID_INPUT']);
+    expect(await send(form({ file: new Blob([Buffer.alloc(2 ** 20 + 1)]) }))).toEqual([
+      413,
+      'BODY_TOO_LARGE',
+    ]);
+    expect(await send(form({ file: image }), '/health')).toEqual([405, 'METHOD_NOT_ALLOWED']);
+    expect(await send(form({ file: image }), '/nothing')).toEqual([404, 'NOT_FOUND']);
+    const many = await detectBatch(
+      fixture,
+      Array.from({ length: 11 }, () => image),
+    );
+    expect(many.status).toBe(413);
+    expect((await detect(fixture)).status).toBe(200);
+  });
+});
+
+describe('Nemotron', () => {
+  it('answers with a risk, in 150 ms and 10 ms a token', async () => {
+    const fixture = await start();
+    const startedAt = performance.now();
+    const response = await complete(fixture);
+    const tookMs = performance.now() - startedAt;
+    const answer = (await response.json()) as { content: string; tokens_predicted: number };
+    expect(response.status).toBe(200);
+    expect(answer.content).toMatch(/"risk_score":\d+,"risk_level":"(low|medium|high|critical)"/);
+    expect(tookMs).toBeGreaterThan(150 + 10 * answer.tokens_predicted);
+  });
+
+  it('holds memory for the tokens in flight and gives it back', async () => {
+    const fixture = await start();
+    const memory = () => fixture.services.host.device.memory.freeBytes / 2 ** 20;
+    const before = memory();
+    const call = complete(fixture, { prompt: 'Objects: 2 × person', max_tokens: 4000 });
+    await vi.waitFor(() => expect(memory()).toBeLessThanOrEqual(before - 440));
+    await (await call).text();
+    await vi.waitFor(() => expect(memory()).toBe(before), { timeout: 5000 }); // given back by the trim
+  });
+
+  it('refuses bad input by name', async () => {
+    const fixture = await start();
+    for (const body of [
+      {},
+      { prompt: '' },
+      { prompt: 'x', max_tokens: 0 },
+      { prompt: 'x', stop: 3 },
+      { prompt: 'x', temperature: 9 },
+    ]) {
+      const response = await complete(fixture, body);
+      expect(response.status, JSON.stringify(body)).toBe(400);
+      expect(await response.json()).toMatchObject({ error: { code: 'INVALID_INPUT' } });
+    }
+    const large = await complete(fixture, { prompt: 'x'.repeat(2 ** 21) });
+    expect(large.status).toBe(413);
+  });
+});
+
+describe('faults on single calls', () => {
+  it('server_error and intermittent are CUDA errors that name their fault', async () => {
+    const fixture = await start();
+    const id = await arm(fixture, 'server_error');
+    const failed = await detect(fixture);
+    expect(failed.status).toBe(500);
+    await expectRefused(failed, 'CUDA_ERROR', id);
+    await fixture.services.injector.end(id, 'stopped');
+    expect((await detect(fixture)).status).toBe(200);
+
+    const half = await arm(fixture, 'intermittent', {}, 0.5);
+    const statuses: number[] = [];
+    for (let call = 0; call < 20; call++) statuses.push((await detect(fixture)).status);
+    const failures = statuses.filter((status) => status === 500).length;
+    expect(failures).toBeGreaterThan(3);
+    expect(failures).toBeLessThan(17);
+    const activity = await fixture.services.injector.end(half, 'stopped');
+    expect(activity).toMatchObject({ hits: failures, hitsByKind: { detect: failures }, seen: 20 });
+  });
+
+  it('latency delays each inference and says whose it was', async () => {
+    const fixture = await start();
+    const id = await arm(fixture, 'latency', { latencyMs: 300 });
+    const startedAt = performance.now();
+    const response = await detect(fixture);
+    expect(performance.now() - startedAt).toBeGreaterThan(335);
+    expect(response.status).toBe(200);
+    expect(response.headers.get(FAULT_HEADER)).toBe(id);
+  });
+
+  it('timeout hangs the card for everybody and lets go at once when it ends', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'timeout', { delayMs: 600_000 });
+    const held = detect(fixture);
+    await vi.waitFor(async () => expect((await health(fixture.yolo26)).status).toBe(503), { timeout: 5000 });
+    const waiting = complete(fixture);
+    await fixture.services.injector.end(id, 'stopped');
+    await expectRefused(await held, 'CUDA_ERROR', id);
+    await waiting;
+    expect((await detect(fixture)).status).toBe(200);
+    await expectHealthy(fixture.yolo26);
+  });
+});
+
+describe('connection_error: no device', () => {
+  it('runs on the CPU, about twelve times slower, and on the card again right after its end', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'connection_error');
+    const slow = await detect(fixture);
+    expect(slow.headers.get(FAULT_HEADER)).toBe(id);
+    expect(await slow.json()).toMatchObject({ device: 'cpu', inference_time_ms: 480 });
+    expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'degraded', device: 'cpu' });
+    await fixture.services.injector.end(id, 'stopped');
+    const fast = await detect(fixture);
+    expect(fast.headers.get(FAULT_HEADER)).toBeNull();
+    expect(await fast.json()).toMatchObject({ device: 'cuda', inference_time_ms: 40 });
+  });
+});
+
+describe('unavailable: Xid 79', () => {
+  it('refuses everything until the services restart by themselves within 5 s of its end', async () => {
+    const fixture = await startFast();
+    for (let number = 14; number < 20; number++) await detect(fixture, number);
+    const id = await arm(fixture, 'unavailable');
+    await expectRefused(await detect(fixture), 'GPU_LOST', id);
+    await expectRefused(await complete(fixture), 'GPU_LOST', id);
+    expect(await health(fixture.nemotron)).toMatchObject({
+      status: 503,
+      body: { status: 'unhealthy', gpu: { available: false, xids: [{ code: 79 }] } },
+    });
+    await fixture.services.injector.end(id, 'stopped');
+    const endedAt = fixture.clock.monotonicMs();
+    await expectRefused(await detect(fixture), 'GPU_LOST', id); // latched: an after-effect, still marked
+    await expectHealthy(fixture.yolo26);
+    expect(fixture.clock.monotonicMs() - endedAt).toBeLessThan(5000);
+    expect(await (await detect(fixture, 21)).json()).toMatchObject({ warming_up: true }); // it has forgotten
+    expect((await health(fixture.yolo26)).body).toMatchObject({ restarts: 1, gpu: { restarts: 2 } });
+    expect(fixture.effects.map(({ faultId, over }) => ({ faultId, over }))).toEqual([
+      { faultId: id, over: false },
+      { faultId: id, over: true },
+    ]);
+  });
+});
+
+describe('vram_exhaustion', () => {
+  it('neighbour: the batch is halved, the answer says so, and the size grows again after the end', async () => {
+    const fixture = await startFast();
+    const { host } = fixture.services;
+    const id = await arm(fixture, 'vram_exhaustion', { rateMibPerSecond: 50_000, targetFreeMib: 256 });
+    await vi.waitFor(() => expect(host.status().memory.freeMib).toBe(256));
+    expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'degraded', batch_size: 1 });
+    const eight = await Promise.all([14, 15, 16, 17, 18, 19, 20, 21].map(frame));
+    const refused = await detectBatch(fixture, eight);
+    expect(refused.status).toBe(503);
+    const body = (await refused.clone().json()) as { max_batch_size: number; error: { message: string } };
+    await expectRefused(refused, 'OUT_OF_MEMORY', id);
+    expect(body.error.message).toMatch(/^CUDA out of memory\. Tried to allocate/);
+    expect(body.max_batch_size).toBeLessThan(8);
+    // Two images: memory holds one at a time, so the halves pass.
+    const halved = await detectBatch(fixture, eight.slice(0, 2));
+    expect(halved.status).toBe(200);
+    expect(halved.headers.get(FAULT_HEADER)).toBe(id);
+    expect(host.outOfMemoryCount).toBeGreaterThan(3);
+    await fixture.services.injector.end(id, 'stopped');
+    for (let call = 0; call < 80 && host.batchLimit.current < 8; call++) await detect(fixture);
+    expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'healthy', batch_size: 8 });
+  });
+
+  it('leak: stays after its end until YOLO26 restarts by itself', async () => {
+    const fixture = await startFast();
+    const { host, injector } = fixture.services;
+    const id = await arm(fixture, 'vram_exhaustion', {
+      mode: 'leak',
+      rateMibPerSecond: 50_000,
+      targetFreeMib: 0,
+    });
+    await vi.waitFor(() => expect(host.status().memory.freeMib).toBeLessThan(4), { timeout: 5000 });
+    await expectRefused(await detect(fixture), 'OUT_OF_MEMORY', id);
+    await injector.end(id, 'stopped');
+    await vi.waitFor(() => expect(fixture.effects.at(-1)).toMatchObject({ faultId: id, over: true }), {
+      timeout: 5000,
+    });
+    expect((await detect(fixture)).status).toBe(200);
+    expect(host.status().memory.freeMib).toBeGreaterThan(4000);
+    expect(host.runtimes.nemotron.restarts).toBe(0);
+  });
+
+  it('spike: gone with the fault', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'vram_exhaustion', { mode: 'spike', targetFreeMib: 100 });
+    await expectRefused(await detect(fixture), 'OUT_OF_MEMORY', id);
+    await fixture.services.injector.end(id, 'stopped');
+    expect((await detect(fixture)).status).toBe(200);
+  });
+});
+
+describe('thermal_throttle', () => {
+  it('slows down, pauses at 90 °C with Retry-After, and resumes slower at 1170 MHz (k = 4)', async () => {
+    const fixture = await startFast();
+    const { device } = fixture.services.host;
+    const id = await arm(fixture, 'thermal_throttle');
+    const armedAt = fixture.clock.monotonicMs();
+    await vi.waitFor(() => expect(device.softwareThermal).toBe(true), { timeout: 5000, interval: 2 });
+    expect(fixture.clock.monotonicMs() - armedAt).toBeLessThan(10_000);
+    const paused = await detect(fixture);
+    expect(paused.status).toBe(503);
+    expect(paused.headers.get('retry-after')).toBe('5');
+    await expectRefused(paused, 'THERMAL_PAUSE', id);
+    expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'unhealthy', paused: true });
+    await vi.waitFor(
+      () => {
+        expect(device.softwareThermal).toBe(false);
+        expect(device.status().smClockMhz).toBe(1170);
+      },
+      { timeout: 10_000, interval: 5 },
+    );
+    const slow = (await (await detect(fixture)).json()) as { inference_time_ms: number };
+    expect(slow.inference_time_ms).toBeGreaterThan(50);
+    expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'degraded' });
+    await fixture.services.injector.end(id, 'stopped');
+    await expectHealthy(fixture.yolo26);
+  });
+
+  it('tells what remains when it ends hot, and that it is over', async () => {
+    const fixture = await startFast();
+    const { device } = fixture.services.host;
+    const id = await arm(fixture, 'thermal_throttle', { sinkFactor: 8 });
+    await vi.waitFor(() => expect(device.softwareThermal).toBe(true), { timeout: 5000, interval: 2 });
+    await fixture.services.injector.end(id, 'stopped');
+    await vi.waitFor(() => expect(fixture.effects.map(({ over }) => over)).toEqual([false, true]), {
+      timeout: 5000,
+    });
+    expect((await detect(fixture)).status).toBe(200);
+  });
+
+  it('without governor shuts the card down; the services restart after the fault', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'thermal_throttle', { governor: false });
+    await vi.waitFor(() => expect(fixture.services.host.device.available).toBe(false), { timeout: 5000 });
+    await expectRefused(await detect(fixture), 'GPU_LOST', id);
+    await fixture.services.injector.end(id, 'stopped');
+    await vi.waitFor(async () => expect((await detect(fixture)).status).toBe(200), { timeout: 5000 });
+  });
+});
+
+describe('inferenceMetrics', () => {
+  it('reads rates and the card', async () => {
+    const fixture = await start();
+    const metrics = inferenceMetrics(fixture.services.host, fixture.services.rates);
+    const read = (name: string) => metrics.find((metric) => metric.name === name)?.read();
+    expect(read('inference.yolo26.perSecond')).toBe(0);
+    await detect(fixture);
+    expect(read('inference.yolo26.perSecond')).toBeGreaterThan(0);
+    expect(read('gpu.memory.allocatedMib')).toBe(450 + 900 + 650 + 17_900);
+    expect(read('gpu.batchSize')).toBe(8);
+    for (const metric of metrics) expect(metric.read()).not.toBeNaN();
+  });
+});
