@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { abortable } from '#lib/chaos/abort.ts';
+import { BreakerOpenError } from '#lib/chaos/breaker/breaker-open-error.ts';
 import { systemClock, type Timer } from '#lib/chaos/clock.ts';
 import { retry } from '#lib/chaos/retry/retry.ts';
 import type { RecentEvent } from '#lib/protocol/state.ts';
@@ -208,7 +209,9 @@ class RedisBroadcaster implements ViewerBroadcaster {
       this.#replayAfter(BROADCASTER_DEFAULTS.replayMs[this.#options.profile]);
     }
     this.#direct(message);
-    if (failure !== undefined) {
+    if (failure instanceof BreakerOpenError) {
+      logger.debug({ eventId, critical }, 'breaker open: sent directly to the viewers');
+    } else if (failure !== undefined) {
       logger.warn({ err: failure, eventId, critical }, 'publish failed: sent directly to the viewers');
     }
   }
