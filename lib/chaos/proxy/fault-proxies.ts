@@ -16,7 +16,16 @@ export class ProxyEffect implements FaultEffect {
   }
 
   async arm(fault: FaultSpec): Promise<void> {
-    await all(this.#concerned(fault).map((proxy) => proxy.apply(fault)));
+    const proxies = this.#concerned(fault);
+    try {
+      await all(proxies.map((proxy) => proxy.apply(fault)));
+    } catch (error) {
+      // The injector takes the fault back when this has been thrown; the proxies follow it then.
+      setImmediate(() => {
+        all(proxies.map((proxy) => proxy.refresh())).catch(() => {}); // the ports go on trying by themselves
+      });
+      throw error;
+    }
   }
 
   async change(fault: FaultSpec, previous: FaultSpec): Promise<void> {

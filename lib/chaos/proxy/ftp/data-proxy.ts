@@ -19,6 +19,8 @@ export interface DataProxyOptions {
 const CONNECT_LIMIT_MS = 30_000;
 /** What gets through before a transfer is held, so that the server has a part of a file. */
 const FIRST_BYTES = 1024;
+/** How long after a refusal the client may keep its side open, ms. */
+const LINGER_MS = 1000;
 
 /** The data connection of one FTP transfer: a port of its own, one client, one connection to the server. */
 export class DataProxy {
@@ -30,6 +32,7 @@ export class DataProxy {
   /** The fault that holds this transfer from now on. */
   #held: { fault: FaultSpec; sinceMs: number; timer: Timer } | undefined;
   #passedBytes = 0;
+  #refused = false;
   #closed = false;
 
   constructor(options: DataProxyOptions) {
@@ -45,7 +48,7 @@ export class DataProxy {
 
   /** A transfer is going on. */
   get active(): boolean {
-    return this.#client !== undefined && !this.#closed;
+    return this.#client !== undefined && !this.#closed && !this.#refused;
   }
 
   /** @returns the port for the client */
@@ -76,6 +79,19 @@ export class DataProxy {
     const fault = this.#options.faults.find(this.#held.fault.id);
     if (fault) this.#schedule(fault);
     else this.close();
+  }
+
+  /** Takes back the transfer before it began: FIN for the client, who reads the reason on the control connection. */
+  refuse(): void {
+    if (!this.#client) {
+      this.close();
+      return;
+    }
+    this.#refused = true;
+    this.#upstream?.resetAndDestroy();
+    this.#client.end();
+    this.#client.resume();
+    this.#options.clock.after(LINGER_MS, () => this.close());
   }
 
   /** Resets both sides, so that neither takes a part of a file for the whole. */
@@ -109,7 +125,7 @@ export class DataProxy {
   #pass(from: Socket, to: Socket): void {
     from.on('data', (chunk) => this.#chunk(from, to, chunk));
     from.on('end', () => {
-      if (!this.#held) to.end();
+      if (!this.#held && !this.#refused) to.end();
     });
     to.on('drain', () => {
       if (!this.#held) from.resume();
@@ -121,6 +137,7 @@ export class DataProxy {
   }
 
   #chunk(from: Socket, to: Socket, chunk: Buffer): void {
+    if (this.#refused) return;
     const { faults } = this.#options;
     if (!this.#held && !faults.quiet) {
       const hole = faults.hole('data');

@@ -118,9 +118,9 @@ export class FtpSession implements Session {
       this.#owed.push(owed);
       const data = this.#data;
       this.#link.inOrder(delayMs, () => {
-        data?.close();
         owed.ready = true;
         this.#sendOurs();
+        data?.refuse();
       });
     } else {
       this.#data?.close();

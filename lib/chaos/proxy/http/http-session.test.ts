@@ -167,9 +167,10 @@ describe('HttpSession', () => {
 
   it('does not let the server see a request that its client gave up under latency', async () => {
     await harness.arm('nemotron', 'latency', { params: { latencyMs: 10_000 } });
+    const before = proxy.traffic.totals.bytes;
     const socket = connect(proxy.port, '127.0.0.1');
     socket.write('GET /given-up HTTP/1.1\r\nhost: x\r\n\r\n');
-    await vi.waitFor(() => expect(proxy.traffic.totals.bytes).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(proxy.traffic.totals.bytes).toBeGreaterThan(before));
     socket.resetAndDestroy();
     await vi.waitFor(() => expect(proxy.connections).toBe(0));
     await harness.endAll();
@@ -182,8 +183,8 @@ describe('HttpSession', () => {
     await vi.waitFor(() => expect(seen).toHaveLength(1));
     const id = await harness.arm('nemotron', 'connection_error');
     expect((await running).body).toBe('slow');
-    await expect(call('/completion', { body: '{}' })).rejects.toThrow(/ECONNREFUSED/);
     await vi.waitFor(() => expect(proxy.connections).toBe(0));
+    await expect(call('/completion', { body: '{}' })).rejects.toThrow(/ECONNREFUSED/);
     await harness.end(id);
     expect((await call('/completion', { body: '{}' })).status).toBe(200);
   });
@@ -241,6 +242,7 @@ describe('HttpSession', () => {
     const socket = connect(proxy.port, '127.0.0.1');
     const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.on('error', () => {});
+    socket.resume();
     socket.write(Buffer.from([0x16, 0x03, 0x01, 0x00, 0x05]));
     await vi.waitFor(() =>
       expect(harness.injector.activity()[0]?.warning).toBe('encrypted bytes: acting on TCP only'),
