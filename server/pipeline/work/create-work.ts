@@ -87,7 +87,7 @@ export interface Work {
 }
 
 const DETECTION_CONCURRENCY = 8;
-const ANALYSIS_CONCURRENCY = 4;
+const ANALYSIS_CONCURRENCY = 3;
 
 export async function createWork(options: WorkOptions): Promise<Work> {
   const { dataDir, proxied, profile, clock, logger, db, breakers, tracker, services, cache, broadcaster } =
