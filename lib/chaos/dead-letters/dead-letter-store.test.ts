@@ -149,6 +149,33 @@ describe('DeadLetterStore', () => {
     });
   });
 
+  it('gives a letter back once, and leaves it waiting when that fails', async () => {
+    const { store } = await makeStore();
+    const { id } = await store.put(makeInput('a'));
+    const away = () => Promise.reject(new Error('Redis is away'));
+    await expect(store.redrive(id, away)).rejects.toThrow('Redis is away');
+    expect(store.get(id)).toMatchObject({ redrives: 0 });
+    const given = Promise.withResolvers<void>();
+    const give = vi.fn(() => given.promise);
+    const first = store.redrive(id, give);
+    await expect(store.redrive(id, give)).resolves.toBe(false);
+    given.resolve();
+    await expect(first).resolves.toBe(true);
+    expect(give).toHaveBeenCalledTimes(1);
+    expect(store.get(id)).toBeUndefined();
+    await expect(store.redrive(id, give)).resolves.toBe(false);
+  });
+
+  it('keeps a letter waiting whose job fails again before it was known to be given back', async () => {
+    const { folder, store } = await makeStore();
+    const { id } = await store.put(makeInput('a', { attempts: 3 }));
+    await store.redrive(id, async () => {
+      await store.put(makeInput('a', { attempts: 1 }));
+    });
+    expect(store.get(id)).toMatchObject({ attempts: 4, redrives: 1 });
+    expect((await openStore(folder)).store.get(id)).toMatchObject({ attempts: 4, redrives: 1 });
+  });
+
   it('removes what is purged or resolved, for good, and tells it', async () => {
     const { folder, store } = await makeStore();
     const told: unknown[] = [];

@@ -94,6 +94,8 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
   #log: AppendLog;
   #lines = 0;
   #order = 0;
+  /** Being given back to their queue now. */
+  readonly #redriving = new Set<string>();
   /** Writes happen one after the other, so that memory and file agree. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -155,12 +157,14 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
     return this.#serially(async () => {
       const id = deadLetterId(input.key);
       const known = this.#kept.get(id);
-      if (known?.waiting) return known.letter;
-      if (this.size >= this.#options.max) {
+      const failedAgain = this.#redriving.delete(id);
+      if (known?.waiting && !failedAgain) return known.letter;
+      if (!known?.waiting && this.size >= this.#options.max) {
         throw new ChaosError('QUEUE_FULL', `The dead-letter store holds its ${this.#options.max} letters`);
       }
       const at = this.#options.clock.now();
       const letter = letterOf(id, input, known?.letter, at);
+      if (failedAgain) letter.redrives++;
       await this.#write({ op: 'put', at, waiting: true, letter });
       emitSafely<DeadLetterEvents, 'deadLettered'>(this, 'deadLettered', { letter, at });
       return letter;
@@ -197,7 +201,26 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
     return new Set(ids.filter((id) => id !== null));
   }
 
-  /** Call it once the queue holds the job again. False when no such letter waits. */
+  /**
+   * Gives a waiting letter back: `give` puts its job into the queue, then the letter is re-driven. A job that fails
+   * again before `give` has returned makes it wait with its history. False when no such letter waits, or it is being
+   * given back already.
+   * @throws what `give` throws; the letter then waits as before
+   */
+  async redrive(id: string, give: (letter: DeadLetter) => Promise<void>): Promise<boolean> {
+    const letter = this.get(id);
+    if (!letter || this.#redriving.has(id)) return false;
+    this.#redriving.add(id);
+    try {
+      await give(letter);
+      if (this.#redriving.has(id)) await this.markRedriven(id);
+    } finally {
+      this.#redriving.delete(id);
+    }
+    return true;
+  }
+
+  /** Call it once the queue holds the job again; prefer `redrive`, which cannot be overtaken by the job. False when no such letter waits. */
   markRedriven(id: string): Promise<boolean> {
     return this.#serially(async () => {
       const letter = this.get(id);
