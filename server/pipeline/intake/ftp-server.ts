@@ -110,6 +110,9 @@ class CameraFileSystem extends FileSystem {
       if (code === 550 && typeof text === 'string' && /^(read|write) E[A-Z]+$/.test(text)) {
         return reply(426, 'Data connection broken');
       }
+      if (code === 550 && typeof text === 'string' && text.startsWith('ENOSPC')) {
+        return reply(452, 'Insufficient storage space');
+      }
       if (code === 250 && this.#acceptedId !== undefined) {
         const text = `Accepted as ${this.#acceptedId}`;
         this.#acceptedId = undefined;

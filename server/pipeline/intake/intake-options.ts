@@ -31,6 +31,8 @@ export interface IntakeTuning {
   retryMs: number;
   /** Media are removed, oldest first, beyond this many bytes. @default 2 GiB */
   mediaMaxBytes: number;
+  /** Partial files in quarantine are removed, oldest first, beyond this many bytes. @default 1 GiB */
+  quarantineMaxBytes: number;
   /** Range for passive data connections; several hundred, below the ephemeral ports. @default a window of 600 in 30000–32767 */
   passivePorts: { min: number; max: number };
   clock: Clock;
@@ -48,6 +50,7 @@ const COMMON: Omit<IntakeTuning, 'uploadTimeoutMs' | 'scanIntervalMs'> = {
   concurrency: 2,
   retryMs: 500,
   mediaMaxBytes: 2 * 1024 ** 3,
+  quarantineMaxBytes: 1024 ** 3,
   passivePorts: passiveWindow(),
   clock: systemClock,
 };

@@ -434,6 +434,28 @@ describe('intake: housekeeping', () => {
     expect(await intake.locate(ids[4] ?? '')).toContain(join(dataDir, 'inbox'));
   });
 
+  it('removes old partial files from a full quarantine, never accepted ones, and says when that is not enough', async () => {
+    const { intake, sink, login, dataDir } = await bench({ quarantineMaxBytes: 25_000 });
+    const ftp = await login();
+    const id = idIn(await ftp.upload('bad.jpg', Buffer.alloc(20_000, 1)));
+    await until(() => expect(sink.letters).toHaveLength(1));
+    for (const round of [1, 2]) {
+      await ftp.store('cut.jpg.part', Buffer.alloc(10_000, 1));
+      await ftp.store('cut.jpg.part', Buffer.alloc(0)); // replaces it
+      await until(() => expect(sink.letters.length).toBeGreaterThan(round));
+    }
+    const files = async () =>
+      (await readdir(join(dataDir, 'quarantine'))).filter((name) => !name.endsWith('.json'));
+    await until(async () =>
+      expect((await files()).filter((name) => name.endsWith('.part')).length).toBeLessThan(2),
+    );
+    expect([...(await intake.quarantinedIds())]).toEqual([id]);
+    expect(sink.alerts).toEqual([]);
+    await ftp.upload('worse.jpg', Buffer.alloc(21_000, 1));
+    await until(() => expect(sink.alerts).toEqual([{ code: 'QUARANTINE_FULL', count: 2 }]));
+    expect(await files()).toHaveLength(2);
+  });
+
   it('leaves the signals of the process alone', async () => {
     const before = process.listenerCount('SIGTERM');
     await bench();

@@ -37,7 +37,13 @@ export function createIntake(options: IntakeOptions): RunningIntake {
   const quarantineDir = join(dataDir, 'quarantine');
 
   const records = new IntakeRecords(join(dataDir, 'intake'), logger);
-  const quarantine = new Quarantine({ directory: quarantineDir, sink, clock, logger });
+  const quarantine = new Quarantine({
+    directory: quarantineDir,
+    maxBytes: tuning.quarantineMaxBytes,
+    sink,
+    clock,
+    logger,
+  });
   const media = new MediaStore(join(dataDir, 'media'), tuning.mediaMaxBytes, logger);
   const disk = new DiskSpace({
     path: dataDir,

@@ -30,7 +30,9 @@ export interface Sidecar extends QuarantineReason {
 
 export interface QuarantineOptions {
   directory: string;
-  sink: Pick<IntakeSink, 'deadLetter' | 'linkDeadLetter'>;
+  /** Beyond this many bytes partial files are removed, oldest first; accepted ones stay and QUARANTINE_FULL is raised. */
+  maxBytes: number;
+  sink: Pick<IntakeSink, 'deadLetter' | 'linkDeadLetter' | 'alert'>;
   clock: Clock;
   logger: Logger;
 }
@@ -46,6 +48,10 @@ export class Quarantine {
   /** File names whose dead letter is still owed. */
   readonly #owed = new Set<string>();
   #reporting: Promise<void> | undefined;
+  /** What lies here by file name, oldest first; sidecars are not counted. */
+  readonly #sizes = new Map<string, number>();
+  #totalBytes = 0;
+  #isFull = false;
 
   constructor(options: QuarantineOptions) {
     this.#options = options;
@@ -55,13 +61,19 @@ export class Quarantine {
     const { directory } = this.#options;
     await mkdir(directory, { recursive: true });
     const names = new Set(await readdir(directory));
+    const found: { fileName: string; sidecar: Sidecar }[] = [];
     for (const name of names) {
       if (name.endsWith('.tmp')) await rm(join(directory, name), { force: true });
       if (!name.endsWith('.json')) continue;
       const fileName = name.slice(0, -'.json'.length);
-      if (!names.has(fileName)) await rm(join(directory, name), { force: true });
-      else if (!(await this.read(fileName))?.reported) this.#owed.add(fileName);
+      const sidecar = names.has(fileName) ? await this.read(fileName) : undefined;
+      if (sidecar) found.push({ fileName, sidecar });
+      else if (!names.has(fileName)) await rm(join(directory, name), { force: true });
+      if (sidecar && !sidecar.reported) this.#owed.add(fileName);
     }
+    found.sort((a, b) => a.sidecar.quarantinedAt - b.sidecar.quarantinedAt);
+    for (const { fileName, sidecar } of found) this.#count(fileName, sidecar.sizeBytes);
+    await this.#makeRoom();
     await this.reportPending();
   }
 
@@ -84,11 +96,12 @@ export class Quarantine {
     await rename(source, join(directory, fileName));
     await syncFolder(directory);
     this.#owed.add(fileName);
+    this.#count(fileName, size);
     logger.warn(
       { traceId: reason.traceId, uploadId: reason.uploadId, camera: reason.camera, name: reason.name },
       `quarantined: ${reason.code}: ${reason.message}`,
     );
-    void this.reportPending();
+    void this.reportPending().then(() => this.#makeRoom());
   }
 
   /** Waits for the dead letter that is being written. */
@@ -123,6 +136,7 @@ export class Quarantine {
       throw error;
     }
     this.#owed.delete(fileName);
+    this.#uncount(fileName);
     await rm(this.#path(`${fileName}.json`), { force: true });
     return true;
   }
@@ -146,6 +160,42 @@ export class Quarantine {
       if (id) ids.add(id);
     }
     return ids;
+  }
+
+  #count(fileName: string, sizeBytes: number): void {
+    this.#uncount(fileName);
+    this.#sizes.set(fileName, sizeBytes);
+    this.#totalBytes += sizeBytes;
+  }
+
+  #uncount(fileName: string): void {
+    this.#totalBytes -= this.#sizes.get(fileName) ?? 0;
+    this.#sizes.delete(fileName);
+  }
+
+  /** Never throws. Nobody was promised anything about a partial file, and its dead letter stays. */
+  async #makeRoom(): Promise<void> {
+    const { maxBytes, sink, logger } = this.#options;
+    if (this.#totalBytes <= maxBytes && !this.#isFull) return;
+    let removed = 0;
+    for (const fileName of [...this.#sizes.keys()]) {
+      if (this.#totalBytes <= maxBytes) break;
+      if (uploadIdOfFile(fileName) !== undefined || this.#owed.has(fileName)) continue;
+      this.#uncount(fileName);
+      removed++;
+      for (const name of [fileName, `${fileName}.json`]) {
+        await rm(this.#path(name), { force: true }).catch((error: unknown) =>
+          logger.warn({ err: error, name }, 'quarantined file could not be removed'),
+        );
+      }
+    }
+    if (removed > 0) logger.warn({ removed }, 'quarantine is full: oldest partial files removed');
+    const accepted = [...this.#sizes].filter(([fileName]) => uploadIdOfFile(fileName) !== undefined);
+    const isFull = accepted.reduce((total, [, sizeBytes]) => total + sizeBytes, 0) > maxBytes;
+    if (isFull && !this.#isFull) {
+      sink.alert('QUARANTINE_FULL', accepted.length, `${accepted.length} uploads lie in quarantine`);
+    }
+    this.#isFull = isFull;
   }
 
   async #report(): Promise<void> {
