@@ -453,7 +453,7 @@ describe('intake: housekeeping', () => {
     expect(sink.alerts).toEqual([]);
     await ftp.upload('worse.jpg', Buffer.alloc(21_000, 1));
     await until(() => expect(sink.alerts).toEqual([{ code: 'QUARANTINE_FULL', count: 2 }]));
-    expect(await files()).toHaveLength(2);
+    await until(async () => expect(await files()).toHaveLength(2));
   });
 
   it('leaves the signals of the process alone', async () => {
