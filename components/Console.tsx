@@ -36,15 +36,17 @@ export function Console() {
         <Tabs />
       </div>
       <main
-        className="flex min-h-0 flex-1 flex-col gap-1.5 wide:grid wide:grid-cols-[272px_minmax(0,1fr)_336px] wide:grid-rows-[auto_minmax(0,1fr)]"
+        className="flex min-h-0 flex-1 flex-col gap-1.5 wide:grid wide:grid-cols-[272px_minmax(0,1fr)_336px] wide:grid-rows-[auto_auto_minmax(0,1fr)]"
         data-tabs={tab}
       >
         <div className="wide:col-span-3" data-in="live faults">
           <Ribbon />
         </div>
+        <div className="wide:col-span-3" data-in="live">
+          <PipelinePath />
+        </div>
         <FaultDesk />
         <div className="flex min-h-0 flex-col gap-1.5 wide:overflow-y-auto" data-in="live queues gpu">
-          <PipelinePath />
           <ServiceTiles />
           <ChartGrid />
         </div>

@@ -104,9 +104,9 @@ function ChartHead({ definition }: { definition: ChartDefinition }) {
   const frozenAt = useView((view) => view.frozenAt);
   const at = cursorAt ?? frozenAt ?? serverNow();
   return (
-    <figcaption className="flex min-w-0 items-baseline gap-2 text-[11px] whitespace-nowrap">
-      <span className="truncate font-semibold text-muted">{definition.title}</span>
-      <span className="ml-auto flex min-w-0 gap-2 overflow-hidden">
+    <figcaption className="min-w-0 text-[11px] whitespace-nowrap">
+      <span className="block truncate font-semibold text-ink">{definition.title}</span>
+      <span className="flex min-w-0 flex-wrap gap-x-2 overflow-hidden">
         {definition.series.map((series) => (
           <Reading at={at} key={series.key} series={series} />
         ))}

@@ -84,7 +84,7 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
             type="range"
             value={ratio}
           />
-          <span className="w-9 text-right">{percent(ratio)}</span>
+          <span className="w-11 text-right whitespace-nowrap">{percent(ratio)}</span>
         </label>
         <button
           className="small-button"

@@ -2,7 +2,6 @@
 
 import { Fragment } from 'react';
 import type { State } from '#lib/protocol/state.ts';
-import { ProcessStrip } from '../banner/ProcessStrip.tsx';
 import { faultsOn } from '../services/service-view.ts';
 import { type ObservedFault, useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
@@ -31,7 +30,7 @@ export function PipelinePath() {
   return (
     <section
       aria-label="Pipeline"
-      className={`panel px-3 pt-2 pb-1.5 ${staleClass(live, state?.pipeline?.ageMs)}`}
+      className={`panel px-2 py-1.5 ${staleClass(live, state?.pipeline?.ageMs)}`}
       data-in="live"
       data-testid="pipeline"
     >
@@ -67,9 +66,6 @@ export function PipelinePath() {
           </Fragment>
         ))}
       </ol>
-      <div className="mt-1.5 flex items-center gap-2 border-t border-line pt-1">
-        <ProcessStrip />
-      </div>
     </section>
   );
 }

@@ -3,6 +3,7 @@
 import { type PointerEvent, useEffect, useState } from 'react';
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { BreakerState, Mode } from '#lib/protocol/state.ts';
+import { ProcessStrip } from '../banner/ProcessStrip.tsx';
 import { Cursor } from '../charts/ChartPanel.tsx';
 import { joinChartLoop } from '../charts/chart-loop.ts';
 import { AXIS_WIDTH, PLOT_MARGIN } from '../charts/plot-frame.ts';
@@ -50,8 +51,9 @@ export function Ribbon() {
       data-in="live faults"
       data-testid="ribbon"
     >
-      <div className="flex items-center gap-2">
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-1">
         <h2 className="panel-title">Timeline</h2>
+        <ProcessStrip />
         <fieldset aria-label="Length of the time axis" className="ml-auto flex items-center gap-1">
           {frozenAt !== null && (
             <button
@@ -158,9 +160,10 @@ function RibbonBands({ picture, width }: { picture: RibbonPicture; width: number
         </g>
       ))}
       <RowLabel row={0} text="faults" />
-      {faults.map((band) => (
+      {faults.map((band, index) => (
         <BandRect
           band={band}
+          clearFrom={endOfRowBefore(faults, index, x, toAt)}
           key={band.value.id}
           label={band.value.label}
           row={band.row}
@@ -226,6 +229,17 @@ function RibbonBands({ picture, width }: { picture: RibbonPicture; width: number
   );
 }
 
+/** Where the row's previous fault ends, px; the start of the axis when there is none. */
+function endOfRowBefore(
+  faults: RibbonPicture['faults'],
+  index: number,
+  x: (at: number) => number,
+  toAt: number,
+): number {
+  const before = faults.slice(0, index).findLast((band) => band.row === faults[index]?.row);
+  return before ? x(before.toAt ?? toAt) : LABEL_WIDTH;
+}
+
 function RowLabel({ row, text }: { row: number; text: string }) {
   return (
     <text fill="var(--muted)" fontSize="11" x="0" y={row * ROW + 12}>
@@ -250,16 +264,30 @@ interface BandRectProps {
   title: string;
   toAt: number;
   thin?: boolean;
+  /** From here to the band there is room for a word that does not fit into it, px. */
+  clearFrom?: number;
   x: (at: number) => number;
 }
 
-function BandRect({ band, row, status, label, title, toAt, thin = false, x }: BandRectProps) {
+function BandRect({
+  band,
+  row,
+  status,
+  label,
+  title,
+  toAt,
+  thin = false,
+  clearFrom = Number.POSITIVE_INFINITY,
+  x,
+}: BandRectProps) {
   const start = Math.max(LABEL_WIDTH, x(band.fromAt));
   const width = Math.max(2, x(Math.min(band.toAt ?? toAt, toAt)) - start);
   const { fill, ink } = FILL[status];
   const y = row * ROW + (thin ? 7 : 2);
   // About 6 px a letter; a word that does not fit whole is left to the tooltip.
-  const fits = width > label.length * 6 + 8;
+  const needed = label.length * 6 + 8;
+  const fits = width > needed;
+  const beside = !fits && start - clearFrom > needed;
   return (
     <g>
       <title>{title}</title>
@@ -274,6 +302,18 @@ function BandRect({ band, row, status, label, title, toAt, thin = false, x }: Ba
       />
       {fits && label && (
         <text fill={ink} fontSize="10" fontWeight="600" x={start + 5} y={row * ROW + 11.5}>
+          {label}
+        </text>
+      )}
+      {beside && label && (
+        <text
+          fill="var(--injected-ink)"
+          fontSize="10"
+          fontWeight="600"
+          textAnchor="end"
+          x={start - 4}
+          y={row * ROW + 11.5}
+        >
           {label}
         </text>
       )}

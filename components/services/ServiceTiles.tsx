@@ -105,11 +105,6 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
             {health ? (health.healthy ? 'HEALTHY' : 'DOWN') : 'NO BREAKER'}
           </span>
         )}
-        {since !== null && (
-          <span className="text-[11px] text-faint" title={exactTime(since)}>
-            {clockDuration(serverNow() - since)}
-          </span>
-        )}
       </div>
       <p className="mt-0.5 flex items-baseline gap-x-2 truncate text-[12px] text-muted">
         <span className={errorRatio !== null && errorRatio >= 0.05 ? 'font-semibold text-open-ink' : ''}>
@@ -118,14 +113,20 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
         <span title="99th percentile of the last 10 s">
           p99 {dependency?.p99Ms == null ? '–' : spokenDuration(dependency.p99Ms)}
         </span>
-        <span className="ml-auto">{dependency ? `${compact(dependency.callsPerSecond)}/s` : ''}</span>
+        {since !== null && (
+          <span className="ml-auto text-[11px] text-faint" title={exactTime(since)}>
+            {clockDuration(serverNow() - since)}
+          </span>
+        )}
       </p>
       <p className="flex items-baseline gap-x-2 truncate text-[12px] text-muted">
         <span className={injected > 0 ? 'font-semibold text-injected-ink' : ''}>
           injected {count(injected)}
         </span>
         <span className={organic > 0 ? 'font-semibold text-open-ink' : ''}>organic {count(organic)}</span>
-        <span className="ml-auto truncate text-[11px]">{breaker && breakerDetail(breaker)}</span>
+        <span className="ml-auto truncate text-[11px]">
+          {(breaker && breakerDetail(breaker)) || (dependency && `${compact(dependency.callsPerSecond)}/s`)}
+        </span>
       </p>
     </li>
   );
@@ -134,12 +135,12 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
 function breakerDetail(breaker: NonNullable<ServiceView['breaker']>): string {
   switch (breaker.state) {
     case 'OPEN':
-      return breaker.retryAfterMs === null ? '' : `half-open in ${Math.ceil(breaker.retryAfterMs / 1000)} s`;
+      return breaker.retryAfterMs === null ? '' : `retry ${Math.ceil(breaker.retryAfterMs / 1000)} s`;
     case 'HALF_OPEN':
-      return `trials ${breaker.successes}/${breaker.successThreshold}`;
+      return `trial ${breaker.successes}/${breaker.successThreshold}`;
     case 'FORCED_OPEN':
-      return 'held by hand';
+      return 'by hand';
     case 'CLOSED':
-      return breaker.failures > 0 ? `failures ${breaker.failures}/${breaker.failureThreshold}` : '';
+      return breaker.failures > 0 ? `fail ${breaker.failures}/${breaker.failureThreshold}` : '';
   }
 }

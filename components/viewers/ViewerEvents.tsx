@@ -37,7 +37,7 @@ export function ViewerEvents() {
         <p className="px-3 py-2.5 text-muted">No event yet; the first takes a few seconds.</p>
       )}
       {events && events.length > 0 && backendPort && (
-        <ul className="grid grid-cols-3 gap-1.5 p-2">
+        <ul className="grid grid-cols-3 gap-1.5 p-2 wide:[@media(max-height:960px)]:[&>li:nth-child(n+4)]:hidden">
           {events.slice(0, SHOWN).map((event) => (
             <ViewerEvent backendPort={backendPort} event={event} key={event.id} />
           ))}
