@@ -21,7 +21,7 @@ export interface HttpAnswer {
 }
 
 /** `signal` aborts when the caller is gone. */
-export type Handler = (request: IncomingMessage, signal: AbortSignal) => Promise<HttpAnswer>;
+type Handler = (request: IncomingMessage, signal: AbortSignal) => Promise<HttpAnswer>;
 
 /** Handlers by `METHOD /path`. */
 export type Routes = Readonly<Record<string, Handler>>;

@@ -275,6 +275,38 @@ describe('faults on single calls', () => {
   });
 });
 
+describe('callers that give up', () => {
+  it('leave the line: no kernel is run for them and their slot and memory are free again', async () => {
+    const fixture = await startFast();
+    const { host, injector, rates } = fixture.services;
+    const freeBytes = host.device.memory.freeBytes;
+    const id = await arm(fixture, 'timeout', { delayMs: 600_000 }, 1);
+    const gone = new AbortController();
+    const hung = detect(fixture);
+    await vi.waitFor(() => expect(host.device.kernelAgeMs).toBeGreaterThan(0));
+    const form = new FormData();
+    form.append('file', await frame(14), 'frame.jpg');
+    const abandoned = fetch(`${fixture.yolo26}/detect`, { method: 'POST', body: form, signal: gone.signal });
+    const texts = Array.from({ length: 6 }, () =>
+      fetch(`${fixture.nemotron}/completion`, {
+        method: 'POST',
+        body: JSON.stringify({ prompt: 'x' }),
+        signal: gone.signal,
+      }),
+    );
+    const refused = Promise.all([abandoned, ...texts].map((call) => expect(call).rejects.toThrow('gone')));
+    gone.abort(new Error('gone'));
+    await refused;
+    await injector.end(id, 'stopped');
+    await hung;
+    expect((await complete(fixture)).status).toBe(200);
+    expect((await detect(fixture)).status).toBe(200);
+    expect(rates.nemotron.perSecond).toBeLessThan(2);
+    host.emptyCaches();
+    expect(host.device.memory.freeBytes).toBe(freeBytes);
+  });
+});
+
 describe('connection_error: no device', () => {
   it('runs on the CPU, about twelve times slower, and on the card again right after its end', async () => {
     const fixture = await startFast();
@@ -315,6 +347,39 @@ describe('unavailable: Xid 79', () => {
   });
 });
 
+describe('restarts', () => {
+  it('are counted and come with back-off, the longest still within 5 s', async () => {
+    const fixture = await startFast();
+    const tookMs: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      const id = await arm(fixture, 'unavailable');
+      await fixture.services.injector.end(id, 'stopped');
+      const endedAt = fixture.clock.monotonicMs();
+      await vi.waitFor(() => expect(fixture.effects).toHaveLength(2 * (round + 1)), {
+        timeout: 5000,
+        interval: 1,
+      });
+      tookMs.push(fixture.clock.monotonicMs() - endedAt);
+    }
+    for (const [round, expected] of [1500, 2500, 3500, 3500].entries()) {
+      expect(tookMs[round]).toBeGreaterThanOrEqual(expected);
+      expect(tookMs[round]).toBeLessThan(expected + 1000);
+    }
+    expect(fixture.services.host.runtimes.nemotron.restarts).toBe(4);
+  });
+
+  it('wait for another fault that holds the card', async () => {
+    const fixture = await startFast();
+    const { injector } = fixture.services;
+    await arm(fixture, 'unavailable');
+    await arm(fixture, 'connection_error');
+    await injector.end('f-connection_error', 'stopped');
+    expect((await detect(fixture)).status).toBe(503); // the card is found, and off the bus
+    await injector.end('f-unavailable', 'stopped');
+    await expectHealthy(fixture.yolo26);
+  });
+});
+
 describe('vram_exhaustion', () => {
   it('neighbour: the batch is halved, the answer says so, and the size grows again after the end', async () => {
     const fixture = await startFast();
@@ -335,8 +400,9 @@ describe('vram_exhaustion', () => {
     expect(halved.headers.get(FAULT_HEADER)).toBe(id);
     expect(host.outOfMemoryCount).toBeGreaterThan(3);
     await fixture.services.injector.end(id, 'stopped');
-    for (let call = 0; call < 80 && host.batchLimit.current < 8; call++) await detect(fixture);
-    expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'healthy', batch_size: 8 });
+    const { current } = host.batchLimit;
+    for (let call = 0; call < 20; call++) await detect(fixture);
+    expect((await health(fixture.yolo26)).body).toMatchObject({ batch_size: 2 * current });
   });
 
   it('leak: stays after its end until YOLO26 restarts by itself', async () => {
@@ -356,6 +422,20 @@ describe('vram_exhaustion', () => {
     expect((await detect(fixture)).status).toBe(200);
     expect(host.status().memory.freeMib).toBeGreaterThan(4000);
     expect(host.runtimes.nemotron.restarts).toBe(0);
+  });
+
+  it('takes a change of strength, and none when only the lease changes', async () => {
+    const fixture = await startFast();
+    const { injector, host } = fixture.services;
+    await arm(fixture, 'vram_exhaustion', { rateMibPerSecond: 50_000, targetFreeMib: 1000 });
+    const free = () => host.status().memory.freeMib;
+    await vi.waitFor(() => expect(free()).toBe(1000), { timeout: 5000 });
+    const [spec] = injector.all();
+    if (!spec) throw new Error('not armed');
+    await injector.change({ ...spec, version: 2, ttlMs: 60_000 });
+    expect(host.device.memory.freeBytes).toBe(1000 * 2 ** 20);
+    await injector.change({ ...spec, version: 3, params: { ...spec.params, targetFreeMib: 2000 } });
+    await vi.waitFor(() => expect(free()).toBe(2000), { timeout: 5000 });
   });
 
   it('spike: gone with the fault', async () => {
@@ -392,6 +472,20 @@ describe('thermal_throttle', () => {
     expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'degraded' });
     await fixture.services.injector.end(id, 'stopped');
     await expectHealthy(fixture.yolo26);
+  });
+
+  it('takes a change of strength at once', async () => {
+    const fixture = await startFast();
+    const { injector, host } = fixture.services;
+    const id = await arm(fixture, 'thermal_throttle', { sinkFactor: 1, tenantUtil: 0 });
+    const [spec] = injector.all();
+    if (!spec) throw new Error('not armed');
+    const coolC = host.device.temperatureC;
+    const params = { ...spec.params, sinkFactor: 12, tenantUtil: 1 };
+    await injector.change({ ...spec, version: 2, params });
+    await vi.waitFor(() => expect(host.device.temperatureC).toBeGreaterThan(coolC + 20), { timeout: 5000 });
+    await injector.end(id, 'stopped');
+    await vi.waitFor(() => expect(host.device.temperatureC).toBeLessThan(coolC + 5), { timeout: 5000 });
   });
 
   it('tells what remains when it ends hot, and that it is over', async () => {

@@ -26,7 +26,7 @@ export interface InferenceServicesOptions {
   nemotron: Address;
   /** Time of the card and of everything that waits for it. @default systemClock */
   clock?: Clock;
-  /** @default UPLOAD_LIMITS */
+  /** @default files of 50 MiB, 32 of them */
   uploadLimits?: MultipartLimits;
   /** @default nothing */
   onAfterEffect?: (effect: AfterEffect) => void;

@@ -24,7 +24,8 @@ async function startInference({ settings, wiring, logger }: ProcessContext): Pro
     injector: services.injector,
     metrics: inferenceMetrics(services.host, services.rates),
     report: () => ({ kind: 'inference', report: { gpu: services.host.status() } }),
-    onWarning: (text, error) => logger.warn({ err: error }, text),
+    // The message alone: a socket's error holds half the process.
+    onWarning: (text, error) => logger.warn({ cause: error instanceof Error ? error.message : error }, text),
   });
   agent.start();
   return {

@@ -17,7 +17,7 @@ export interface CachingAllocatorOptions {
   largeRoundBytes: number;
 }
 
-export const CACHING_ALLOCATOR_DEFAULTS: CachingAllocatorOptions = {
+const CACHING_ALLOCATOR_DEFAULTS: CachingAllocatorOptions = {
   roundBytes: 512,
   smallMaxBytes: MIB,
   smallSegmentBytes: 2 * MIB,

@@ -24,7 +24,7 @@ export interface GpuDeviceOptions {
   startUtilisation: number;
 }
 
-export const GPU_DEVICE_DEFAULTS: GpuDeviceOptions = {
+const GPU_DEVICE_DEFAULTS: GpuDeviceOptions = {
   clock: systemClock,
   name: 'Simulated 24 GiB workstation GPU',
   totalMib: 24_564,

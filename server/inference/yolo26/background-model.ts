@@ -13,7 +13,7 @@ export interface BackgroundModelOptions {
   warmUpFrames: number;
 }
 
-export const BACKGROUND_MODEL_DEFAULTS: BackgroundModelOptions = {
+const BACKGROUND_MODEL_DEFAULTS: BackgroundModelOptions = {
   learningRate: 0.1,
   maxStep: 2.5,
   minDifference: 20,

@@ -9,7 +9,7 @@ import { type Multipart, type MultipartLimits, readMultipart } from '../multipar
 import type { DetectionService, Upload } from './detection-service.ts';
 
 /** As large as what the pipeline accepts; four full batches at once. */
-export const UPLOAD_LIMITS: MultipartLimits = { fileBytes: 50 * 2 ** 20, files: 32 };
+const UPLOAD_LIMITS: MultipartLimits = { fileBytes: 50 * 2 ** 20, files: 32 };
 
 /** `POST /detect`, `POST /detect/batch`, `GET /health`. */
 export function detectRoutes(
