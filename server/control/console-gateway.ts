@@ -31,8 +31,6 @@ export interface ConsoleGatewayOptions {
   onCommand: (command: string, outcome: string) => void;
   /** How long a page has to answer a lease question, ms. @default 4000 */
   leaseAnswerMs?: number;
-  /** @default 500 */
-  everyMs?: number;
   /** Unsent bytes at which a consumer is cut. @default 1 MiB */
   maxBufferedBytes?: number;
   /** Unsent packets at which a consumer is cut. @default 1000 */
@@ -72,7 +70,6 @@ const CUT_AFTER_MS = 1000;
 export class ConsoleGateway {
   readonly #options: Required<ConsoleGatewayOptions>;
   readonly #namespace: Namespace<ConsoleClientEvents, ConsoleServerEvents, NoData, NoData>;
-  readonly #timer: NodeJS.Timeout;
   readonly #stopFacts: () => void;
   readonly #onChanged = () => this.#sendFaults();
   #hitsKey = '';
@@ -80,7 +77,6 @@ export class ConsoleGateway {
   constructor(io: Server, options: ConsoleGatewayOptions) {
     this.#options = {
       leaseAnswerMs: 4000,
-      everyMs: 500,
       maxBufferedBytes: 1024 * 1024,
       maxBufferedPackets: 1000,
       ...options,
@@ -102,8 +98,6 @@ export class ConsoleGateway {
     this.#namespace.on('connection', (socket) => this.#welcome(socket));
     this.#stopFacts = options.log.subscribe((fact) => this.#namespace.emit('fact', fact));
     options.desk.on('changed', this.#onChanged);
-    this.#timer = setInterval(() => this.#tick(), this.#options.everyMs);
-    this.#timer.unref();
   }
 
   get viewers(): number {
@@ -116,18 +110,20 @@ export class ConsoleGateway {
   }
 
   close(): void {
-    clearInterval(this.#timer);
     this.#stopFacts();
     this.#options.desk.off('changed', this.#onChanged);
+  }
+
+  /** Tells new hits, and cuts who does not keep up. */
+  tick(): void {
+    const faults = this.#options.desk.faults();
+    if (hitsKey(faults) !== this.#hitsKey) this.#sendFaults(faults);
+    for (const socket of this.#namespace.sockets.values()) this.#cutIfSlow(socket);
   }
 
   #welcome(socket: ConsoleSocket): void {
     const { leases, log, state, leaseAnswerMs } = this.#options;
     const { name, tabId, lastSeq } = authSchema.parse(socket.handshake.auth);
-    const leave = leases.join(tabId, name, async (n) => {
-      await socket.timeout(leaseAnswerMs).emitWithAck('lease', { n });
-    });
-    socket.on('disconnect', leave);
     this.#listen(socket, { name, kind: 'browser', tabId });
     // Taken and sent in one turn of the event loop: every later fact comes after it, none comes twice.
     const { facts, gap } =
@@ -135,6 +131,11 @@ export class ConsoleGateway {
         ? { facts: log.latest(FIRST_FACTS), gap: false }
         : resumed(log, lastSeq);
     socket.emit('snapshot', { state: state(), facts, gap });
+    // Only now: joining may itself be a fact.
+    const leave = leases.join(tabId, name, async (n) => {
+      await socket.timeout(leaseAnswerMs).emitWithAck('lease', { n });
+    });
+    socket.on('disconnect', leave);
   }
 
   #listen(socket: ConsoleSocket, owner: Owner): void {
@@ -222,12 +223,6 @@ export class ConsoleGateway {
         },
       );
     };
-  }
-
-  #tick(): void {
-    const faults = this.#options.desk.faults();
-    if (hitsKey(faults) !== this.#hitsKey) this.#sendFaults(faults);
-    for (const socket of this.#namespace.sockets.values()) this.#cutIfSlow(socket);
   }
 
   #sendFaults(faults = this.#options.desk.faults()): void {

@@ -51,8 +51,10 @@ export class TestControl {
     this.dataDir = dataDir;
   }
 
-  static async start(options: Partial<ControlOptions> = {}): Promise<TestControl> {
-    const dataDir = mkdtempSync(join(tmpdir(), 'brownout-control-'));
+  static async start(
+    options: Partial<ControlOptions> = {},
+    dataDir = mkdtempSync(join(tmpdir(), 'brownout-control-')),
+  ): Promise<TestControl> {
     return new TestControl(await createControl(complete(options, dataDir)), options, dataDir);
   }
 
@@ -155,6 +157,17 @@ function complete(options: Partial<ControlOptions>, dataDir: string): ControlOpt
       DATA_DIR: dataDir,
     },
   };
+}
+
+/** The arguments of the next event of this name. */
+export function eventOf(socket: Socket, name: string): Promise<unknown[]> {
+  return new Promise((resolve) => socket.once(name, (...sent: unknown[]) => resolve(sent)));
+}
+
+/** Code and field of the problem that refused a connection. */
+export async function refusalOf(socket: Socket): Promise<{ code?: string; field?: string }> {
+  const [error] = await eventOf(socket, 'connect_error');
+  return (error as { data?: { code?: string; field?: string } }).data ?? {};
 }
 
 /** Polls until `condition` holds. @throws when it does not within `withinMs` */

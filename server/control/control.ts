@@ -145,6 +145,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   log.tell('controlStarted', 'control', { runId });
   desk.recover(open, halted);
   await log.sync().catch((error: unknown) => logger.error({ err: error }, 'the journal cannot be written'));
+  const pulse = startPulse(consoles, live);
   const self = watchSelf(hub, log, () => consoles.viewers);
 
   let pages: Pages | null = null;
@@ -177,6 +178,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
       consoles.announceShutdown();
       await desk.close();
       self.close();
+      pulse.close();
       leases.close();
       for (const gateway of [agents, consoles, live]) gateway.close();
       loopback?.close();
@@ -195,6 +197,20 @@ export async function createControl(options: ControlOptions): Promise<Control> {
       await log.close();
     },
   };
+}
+
+const PULSE_MS = 500;
+
+/**
+ * The rhythm in which viewers are told. Its parts are kept apart, because a volatile packet is dropped while another
+ * one to the same browser is just being written.
+ */
+function startPulse(consoles: ConsoleGateway, live: LiveGateway): { close(): void } {
+  const steps = [() => consoles.tick(), () => live.sendTick(), () => live.sendState()];
+  let count = 0;
+  const timer = setInterval(() => steps[count++ % steps.length]?.(), PULSE_MS / steps.length);
+  timer.unref();
+  return { close: () => clearInterval(timer) };
 }
 
 /** The control process is observed too: its loop, memory and viewers are series, a held loop is a fact. */

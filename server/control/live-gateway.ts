@@ -10,8 +10,6 @@ export interface LiveGatewayOptions {
   state: () => State;
   /** @throws when this viewer may not look */
   admit: (handshake: { headers: IncomingHttpHeaders; auth: Record<string, unknown> }) => void;
-  /** @default 500 */
-  everyMs?: number;
 }
 
 type NoData = Record<never, never>;
@@ -23,7 +21,6 @@ type NoData = Record<never, never>;
 export class LiveGateway {
   readonly #namespace: Namespace<LiveClientEvents, LiveServerEvents, NoData, NoData>;
   readonly #options: LiveGatewayOptions;
-  readonly #timer: NodeJS.Timeout;
   readonly #stopLayout: () => void;
 
   constructor(io: Server, options: LiveGatewayOptions) {
@@ -42,23 +39,22 @@ export class LiveGateway {
       socket.emit('tick', this.#tick());
     });
     this.#stopLayout = options.hub.onLayout(() => this.#namespace.emit('layout', this.#layout()));
-    this.#timer = setInterval(() => this.#send(), options.everyMs ?? 500);
-    this.#timer.unref();
   }
 
   get viewers(): number {
     return this.#namespace.sockets.size;
   }
 
-  close(): void {
-    clearInterval(this.#timer);
-    this.#stopLayout();
+  sendTick(): void {
+    if (this.viewers > 0) this.#namespace.volatile.emit('tick', this.#tick());
   }
 
-  #send(): void {
-    if (this.#namespace.sockets.size === 0) return;
-    this.#namespace.volatile.emit('tick', this.#tick());
-    this.#namespace.volatile.emit('state', { state: this.#options.state() });
+  sendState(): void {
+    if (this.viewers > 0) this.#namespace.volatile.emit('state', { state: this.#options.state() });
+  }
+
+  close(): void {
+    this.#stopLayout();
   }
 
   #layout() {
