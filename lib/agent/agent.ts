@@ -69,6 +69,7 @@ export class Agent {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
   #activeFaults: readonly ActiveFault[] = [];
+  #refusal: string | undefined;
   #sending = false;
   #factCount = 0;
 
@@ -133,13 +134,19 @@ export class Agent {
     const { injector } = this.#options;
     const socket = this.#socket;
     socket.on('connect', () => {
+      this.#refusal = undefined;
       socket.emit('hello', {
         metrics: this.#metrics.map(({ name, unit, help }) => ({ name, unit, help })),
         faults: injector.all().map((fault) => fault.id),
       });
       void this.#flush();
     });
-    socket.on('connect_error', (error) => this.#options.onWarning?.('control process not reached', error));
+    socket.on('disconnect', (reason) => this.#options.onWarning?.(`control process gone: ${reason}`));
+    socket.on('connect_error', (error) => {
+      if (this.#refusal === error.message) return; // once an outage, not once an attempt
+      this.#refusal = error.message;
+      this.#options.onWarning?.(`control process not reached: ${error.message}`);
+    });
     socket.on('keepalive', ({ runId, faults }) => {
       this.#activeFaults = faults;
       injector.heartbeat(runId);

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 import { dieWithParent, runAs, unprivilegedUser } from './run-as.ts';
 import type { ServerCommand } from './server-command.ts';
@@ -37,7 +37,7 @@ export async function preparePostgres(options: PostgresOptions): Promise<ServerC
   const { postgres, initdb } = await binaries();
   const user = unprivilegedUser();
   const wrap = (command: string, args: string[]) =>
-    user ? runAs(user, 'INT', command, args) : dieWithParent('INT', command, args);
+    user ? runAs(user, 'INT', command, args, dirname(directory)) : dieWithParent('INT', command, args);
 
   if (!existsSync(join(directory, 'PG_VERSION'))) {
     rmSync(directory, { recursive: true, force: true }); // an initdb that was cut off leaves a half-made folder

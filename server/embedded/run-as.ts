@@ -43,16 +43,23 @@ export function unprivilegedUser(): UnprivilegedUser | undefined {
 }
 
 /**
- * Wraps a command so that it runs as `user` and dies with its parent.
+ * Wraps a command that works in `directory` so that it runs as `user` and dies with its parent.
  *
- * A checkout below a directory that only root may enter (mode 0700) is out of reach for that user. Then the command
+ * One of them below a directory that only root may enter (mode 0700) is out of reach for that user. Then the command
  * keeps one capability of root, reading past directory modes (CAP_DAC_OVERRIDE), as an ambient capability;
  * no_setuid_fixup makes access(2), which PostgreSQL asks first, see it too.
  */
-export function runAs(user: UnprivilegedUser, signal: 'INT' | 'TERM', command: string, args: string[]) {
-  const reach = canReach(user, command)
-    ? []
-    : ['--securebits=+no_setuid_fixup', '--inh-caps=+dac_override', '--ambient-caps=+dac_override'];
+export function runAs(
+  user: UnprivilegedUser,
+  signal: 'INT' | 'TERM',
+  command: string,
+  args: string[],
+  directory: string,
+) {
+  const reach =
+    canReach(user, command) && canReach(user, directory)
+      ? []
+      : ['--securebits=+no_setuid_fixup', '--inh-caps=+dac_override', '--ambient-caps=+dac_override'];
   return {
     command: SETPRIV,
     args: [

@@ -234,10 +234,15 @@ async function launch(dataDir: string, environment: Environment): Promise<System
   };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
-  await until('the system is up', 60_000, () => {
-    if (child.exitCode !== null) throw new Error(`the system ended with ${child.exitCode}:\n${output}`);
-    return output.includes('Brownout is ready') || undefined;
+  const ended = new Promise<never>((_resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the system ended with ${code}`)));
   });
+  const up = until('the system is up', 60_000, () => output.includes('Brownout is ready') || undefined);
+  await Promise.race([up, ended]).catch(async (error: Error) => {
+    await endChild(child, 'SIGINT');
+    throw new Error(`${error.message}:\n${output}`, { cause: error });
+  });
+  ended.catch(() => {}); // told above, as long as anybody waits for the start
   const wiring = readWiring(readSettings(environment), {});
   return new System({ dataDir, child, output: () => output, environment, wiring });
 }
