@@ -1,12 +1,13 @@
-import { type Clock, sleep, type Timer } from '#lib/chaos/clock.ts';
+import type { Clock, Timer } from '#lib/chaos/clock.ts';
 import { type FaultSpec, faultMark } from '#lib/chaos/faults/fault.ts';
-import type { FaultInjector, Verdict } from '#lib/chaos/faults/injector.ts';
+import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { MIB } from '#lib/chaos/gpu/device-memory.ts';
 import { GpuDevice } from '#lib/chaos/gpu/gpu-device.ts';
 import { GpuError } from '#lib/chaos/gpu/gpu-error.ts';
 import type { GpuStatus } from '#lib/protocol/state.ts';
 import type { Logger } from '../logging.ts';
 import { BatchLimit } from './batch-limit.ts';
+import { CallFaults, type InferenceCall } from './call-faults.ts';
 import { InferenceError } from './inference-error.ts';
 import { CACHE_TRIM_MS, type InferenceProfile, MODELS, type ModelName } from './inference-profile.ts';
 import { type Execution, ModelRuntime } from './model-runtime.ts';
@@ -21,12 +22,6 @@ export interface GpuHostOptions {
   onAfterEffect?: (effect: AfterEffect) => void;
   /** A model was started anew and has forgotten what it had learnt. @default nothing */
   onRestart?: (model: ModelName) => void;
-}
-
-export interface InferenceCall {
-  readonly kind: 'detect' | 'completion';
-  readonly route: string;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Inferred<T> {
@@ -54,7 +49,7 @@ export class GpuHost {
   readonly batchLimit = new BatchLimit(MODELS.yolo26.maxBatchSize);
   readonly #options: GpuHostOptions;
   readonly #restarts: RestartKeeper;
-  readonly #hangs = new Map<string, AbortController>();
+  readonly #callFaults: CallFaults;
   #tickTimer: Timer | undefined;
   #outOfMemoryCount = 0;
   #coolingFrom: FaultSpec | undefined;
@@ -69,6 +64,7 @@ export class GpuHost {
       yolo26: new ModelRuntime('yolo26', this.device, clock),
       nemotron: new ModelRuntime('nemotron', this.device, clock),
     };
+    this.#callFaults = new CallFaults(clock, options.injector, this.device);
     this.#restarts = new RestartKeeper({
       ...options,
       device: this.device,
@@ -92,7 +88,7 @@ export class GpuHost {
   close(): void {
     this.#tickTimer?.cancel();
     this.#restarts.close();
-    for (const id of this.#hangs.keys()) this.releaseHang(id);
+    this.#callFaults.close();
   }
 
   get outOfMemoryCount(): number {
@@ -150,11 +146,11 @@ export class GpuHost {
     call: InferenceCall,
     work: (execution: Execution) => Promise<T>,
   ): Promise<Inferred<T>> {
-    const late = await this.#delay(call);
-    const verdict = this.#options.injector.decide('gpu', call, ['timeout', 'server_error', 'intermittent']);
+    const late = await this.#callFaults.delay(call);
+    const verdict = this.#callFaults.verdict(call);
     try {
       const { execution, faultId } = this.#place(model, call);
-      if (verdict) await this.#fail(model, verdict, execution, call);
+      if (verdict) await this.#callFaults.fail(verdict, this.runtimes[model].context, call.signal);
       const value = await work(execution);
       return { value, device: execution.device, kernelMs: execution.kernelMs, faultId: faultId ?? late };
     } catch (error) {
@@ -178,8 +174,7 @@ export class GpuHost {
 
   /** Ends every kernel that this fault holds. */
   releaseHang(faultId: string): void {
-    this.#hangs.get(faultId)?.abort();
-    this.#hangs.delete(faultId);
+    this.#callFaults.release(faultId);
   }
 
   /** The driver finds the card again: both models load at once. */
@@ -258,51 +253,6 @@ export class GpuHost {
         faultId: (this.#fault('thermal_throttle') ?? this.#coolingFrom)?.id,
       },
     );
-  }
-
-  async #delay(call: InferenceCall): Promise<string | undefined> {
-    const late = this.#options.injector.decide('gpu', call, ['latency']);
-    if (!late) return undefined;
-    const { latencyMs, jitterMs } = late.fault.params as { latencyMs: number; jitterMs: number };
-    const delayMs = Math.max(0, latencyMs + (2 * late.draw - 1) * jitterMs);
-    await sleep(this.#options.clock, delayMs, call.signal);
-    return late.fault.id;
-  }
-
-  async #fail(
-    model: ModelName,
-    { fault }: Verdict,
-    execution: Execution,
-    call: InferenceCall,
-  ): Promise<never> {
-    const { context } = this.runtimes[model];
-    let text = 'an illegal memory access was encountered';
-    if (fault.type === 'intermittent') text = 'unspecified launch failure';
-    if (fault.type === 'timeout') {
-      text = 'the launch timed out and was terminated';
-      const { delayMs } = fault.params as { delayMs: number };
-      const released = this.#hangOf(fault.id);
-      const hang = (epoch?: AbortSignal) => this.#hang(delayMs, released, epoch);
-      if (execution.device === 'cuda' && context) {
-        await this.device.occupy(context, (epoch) => hang(epoch), call.signal);
-      } else await hang();
-    }
-    throw new InferenceError('CUDA_ERROR', `CUDA error: ${text}`, { status: 500, faultId: fault.id });
-  }
-
-  #hangOf(faultId: string): AbortSignal {
-    const hang = this.#hangs.get(faultId) ?? new AbortController();
-    this.#hangs.set(faultId, hang);
-    return hang.signal;
-  }
-
-  async #hang(delayMs: number, released: AbortSignal, epoch: AbortSignal | undefined): Promise<void> {
-    const ended = epoch ? AbortSignal.any([released, epoch]) : released;
-    try {
-      await sleep(this.#options.clock, delayMs, ended);
-    } catch {
-      epoch?.throwIfAborted(); // the card went away; a released kernel simply ends
-    }
   }
 
   #answerFor(error: unknown, call: InferenceCall): unknown {
