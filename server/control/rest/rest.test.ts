@@ -338,6 +338,8 @@ describe('REST', () => {
     const { body } = await system.call('GET', `/api/v1/series?names=${name},control.loopLagMs`);
     expect(body.series.map((series: { unit: string }) => series.unit)).toEqual(['ms', 'ms']);
     expect(body.series[0].values[0]).toBeNull();
+    const undeclared = await system.call('GET', `/api/v1/series?names=${name},gpu.powerW`);
+    expect(undeclared.body.series.map((series: { name: string }) => series.name)).toEqual([name]);
     const text = (await system.call('GET', '/metrics')).body;
     expect(text).toContain('brownout_queue_detection_oldest_age_ms 42');
     expect(text).toContain('brownout_agent_up{agent="proxy"} 1');
