@@ -5,7 +5,7 @@ import { createProxy } from '#lib/chaos/proxy/create-proxy.ts';
 import { ProxyEffect } from '#lib/chaos/proxy/fault-proxies.ts';
 import type { ServiceProxy } from '#lib/chaos/proxy/service-proxy.ts';
 
-export interface ArmOptions {
+interface ArmOptions {
   params?: Record<string, unknown>;
   ratio?: number;
   seed?: number;

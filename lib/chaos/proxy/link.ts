@@ -245,8 +245,8 @@ export class Link implements LinkPort {
   }
 
   #clientEnded(): void {
-    if (this.#held || this.#finished || !this.#upstream) this.#destroy();
-    else this.inOrder(0, () => this.#upstream?.end());
+    if (this.#held || this.#finished) this.#destroy();
+    else this.inOrder(0, () => (this.#upstream ? this.#upstream.end() : this.finish()));
   }
 
   #serverEnded(upstream: Socket): void {
@@ -255,6 +255,7 @@ export class Link implements LinkPort {
       this.#upstream = undefined;
       this.#upstreamValve = undefined;
       upstream.destroy();
+      this.#clientValve.open('peer');
       return;
     }
     this.#session.serverEnded?.();

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
-import { Client } from 'basic-ftp';
+import { Client, enterPassiveModeIPv4 } from 'basic-ftp';
 import { FtpSrv } from 'ftp-srv';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findFreePort } from '#server/embedded/free-port.ts';
@@ -87,6 +87,15 @@ describe('FtpSession', () => {
     expect((await download(client, 'a.jpg')).equals(PHOTO)).toBe(true);
     expect((await readFile(join(root, 'a.jpg'))).equals(PHOTO)).toBe(true);
     expect(proxy.traffic.totals.bytes).toBeGreaterThan(2 * PHOTO.length);
+  });
+
+  it('rewrites the older PASV reply as well', async () => {
+    const client = await login();
+    client.prepareTransfer = enterPassiveModeIPv4;
+    const before = proxy.traffic.totals.bytes;
+    await upload(client, 'pasv.jpg', PHOTO);
+    expect((await stat(join(root, 'pasv.jpg'))).size).toBe(PHOTO.length);
+    expect(proxy.traffic.totals.bytes - before).toBeGreaterThan(PHOTO.length);
   });
 
   it('answers 451 to an upload and leaves the session usable', async () => {

@@ -1,4 +1,11 @@
-import { Agent, createServer, type IncomingMessage, request, type Server } from 'node:http';
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ProxyHarness, startProxyHarness } from '#tests/support/proxy-harness.ts';
@@ -15,19 +22,15 @@ const COMPLETION = { content: 'Thinking.\n{"risk_score": 42, "risk_level": "medi
 const DETECTIONS = { detections: [{ class: 'dog', confidence: 0.9 }] };
 
 beforeAll(async () => {
-  server = createServer(async (incoming, response) => {
+  server = createServer((incoming, response) => {
     let body = '';
-    for await (const part of incoming) body += part;
-    seen.push({ url: incoming.url ?? '', body });
-    if (incoming.url === '/chunked') {
-      for (const part of ['one ', 'two ', 'three']) response.write(part);
-      response.end();
-    } else if (incoming.url === '/slow') {
-      setTimeout(() => response.end('slow'), 200);
-    } else {
-      const answer = incoming.url === '/detect' ? DETECTIONS : COMPLETION;
-      response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
-    }
+    incoming.on('data', (part) => {
+      body += part;
+    });
+    incoming.on('end', () => {
+      seen.push({ url: incoming.url ?? '', body });
+      answer(incoming.url, response);
+    });
   });
   server.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -46,6 +49,18 @@ afterAll(async () => {
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });
+
+function answer(url: string | undefined, response: ServerResponse): void {
+  if (url === '/chunked') {
+    for (const part of ['one ', 'two ', 'three']) response.write(part);
+    response.end();
+  } else if (url === '/slow') {
+    setTimeout(() => response.end('slow'), 200);
+  } else {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(url === '/detect' ? DETECTIONS : COMPLETION));
+  }
+}
 
 interface Answer {
   status: number;
@@ -235,6 +250,25 @@ describe('HttpSession', () => {
     expect(detect.from).toBe(spoilt.from);
     await harness.end(id);
     expect((await call('/completion', { body: '{}' })).body).toBe(JSON.stringify(COMPLETION));
+  });
+
+  it('dials again when the server hangs up on an idle connection while a request is delayed', async () => {
+    keptAlive();
+    const first = await call('/completion', { body: '{}' });
+    await harness.arm('nemotron', 'latency', { params: { latencyMs: 200 } });
+    const before = proxy.traffic.totals.requests;
+    const delayed = call('/completion', { body: '{}' });
+    await vi.waitFor(() => expect(proxy.traffic.totals.requests).toBe(before + 1), { interval: 5 });
+    server.closeIdleConnections();
+    expect(await delayed).toMatchObject({ status: 200, from: first.from });
+  });
+
+  it('delivers what came before the client closed its side', async () => {
+    await harness.arm('nemotron', 'latency', { params: { latencyMs: 100 } });
+    const text = await raw('GET /half HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 'risk', (socket) => {
+      socket.end();
+    });
+    expect(text).toContain('200 OK');
   });
 
   it('degrades to TCP when the bytes are not HTTP, and says so', async () => {

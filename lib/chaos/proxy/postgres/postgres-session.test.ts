@@ -232,6 +232,14 @@ describe('PostgresSession', () => {
     const client = await connect();
     const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
     const running = failure(client.query('SELECT pg_sleep(10)'));
+    const observer = await connect();
+    await vi.waitFor(async () => {
+      const active = await observer.query(
+        "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND state = 'active'",
+        [rows[0].pid],
+      );
+      expect(active.rowCount).toBe(1);
+    }, 3000);
     const canceller = new pg.Client({ host: '127.0.0.1', port: proxy.port });
     const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
     expect(processID).toBe(rows[0].pid);

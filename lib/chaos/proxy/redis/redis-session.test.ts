@@ -1,8 +1,10 @@
+import { connect as connectTcp } from 'node:net';
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ProxyHarness, startProxyHarness } from '#tests/support/proxy-harness.ts';
 import { startTestRedis, type TestRedis } from '#tests/support/redis.ts';
+import { createRandom } from '../../random.ts';
 import type { ServiceProxy } from '../service-proxy.ts';
 
 let redis: TestRedis;
@@ -142,6 +144,51 @@ describe.each([2, 3] as const)('RedisSession over RESP%i', (protocol) => {
     await subscriber.unsubscribe();
     await expectInOrder(subscriber);
   });
+});
+
+it('keeps every answer in its place while a subscriber is hit, whatever the pieces', async () => {
+  const publisher = await ready(proxy.port);
+  const socket = connectTcp(pubsub.port, '127.0.0.1');
+  socket.setNoDelay(true);
+  let text = '';
+  socket.on('data', (part) => {
+    text += part.toString('latin1');
+  });
+  const random = createRandom(99);
+  socket.write('HELLO 3\r\nSUBSCRIBE noise\r\nECHO begin\r\n');
+  await vi.waitFor(() => expect(text).toContain('begin'));
+  await harness.arm('redis', 'intermittent', { ratio: 0.3, seed: 5, match: { command: 'ECHO' } });
+  const wanted = 300;
+  let commands = '';
+  for (let n = 0; n < wanted; n++) {
+    const argument = `<${n}>${'y'.repeat(n % 50)}`;
+    commands += `*2\r\n$4\r\nECHO\r\n$${argument.length}\r\n${argument}\r\n`;
+  }
+  const noise = Array.from({ length: 100 }, (_, n) => publisher.publish('noise', 'z'.repeat(n * 300)));
+  while (commands.length > 0) {
+    const length = 1 + Math.floor(random() * 97);
+    socket.write(commands.slice(0, length));
+    commands = commands.slice(length);
+    await new Promise(setImmediate);
+  }
+  await Promise.all(noise);
+  const answers = () => [
+    ...text
+      .slice(text.indexOf('begin') + 7)
+      .matchAll(/\$\d+\r\n<(\d+)>y*\r\n|-ERR[^\r]*\r\n|>3\r\n[^>-]*?\r\nz*\r\n/g),
+  ];
+  await vi.waitFor(() => expect(answers()).toHaveLength(wanted + 100), 3000);
+  expect(
+    answers()
+      .map((match) => match[0])
+      .join(''),
+  ).toBe(text.slice(text.indexOf('begin') + 7));
+  const echoes = answers().filter((match) => !match[0].startsWith('>'));
+  expect(echoes.filter((match) => match[0].startsWith('-')).length).toBeGreaterThan(50);
+  for (const [n, match] of echoes.entries()) {
+    if (!match[0].startsWith('-')) expect(Number(match[1])).toBe(n);
+  }
+  socket.destroy();
 });
 
 describe('RedisSession under faults of the connection', () => {
