@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ProxyHarness, startProxyHarness } from '#tests/support/proxy-harness.ts';
 import type { ServiceProxy } from './service-proxy.ts';
@@ -104,5 +104,54 @@ describe('ServiceProxy', () => {
     const gone = await harness.open('yolo26', { host: '127.0.0.1', port: 1 });
     expect(await get(gone)).toMatch(/ECONNRESET|UND_ERR_SOCKET/);
     expect(harness.injector.activity()).toEqual([]);
+  });
+});
+
+describe('Encrypted connections', () => {
+  const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
+  const cases = [
+    {
+      service: 'database' as const,
+      greeting: '',
+      ask: SSL_REQUEST,
+      agree: 'S',
+    },
+    {
+      service: 'ftp' as const,
+      greeting: '220 hello\r\n',
+      ask: Buffer.from('AUTH TLS\r\n'),
+      agree: '234 go on\r\n',
+    },
+  ];
+
+  it.each(cases)('pass through the $service proxy, faults act on TCP and say so', async (each) => {
+    const echo = createTcpServer((socket) => {
+      socket.write(each.greeting);
+      socket.once('data', () => {
+        socket.write(each.agree);
+        socket.pipe(socket);
+      });
+      socket.on('error', () => {});
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => echo.once('listening', resolve));
+    const { port } = echo.address() as AddressInfo;
+    const proxy = await harness.open(each.service, { host: '127.0.0.1', port });
+    const client = connect(proxy.port, '127.0.0.1');
+    let text = '';
+    client.on('data', (part) => {
+      text += part.toString('latin1');
+    });
+    client.on('error', () => {});
+    const closed = new Promise((resolve) => client.once('close', resolve));
+    await vi.waitFor(() => expect(text).toBe(each.greeting));
+    client.write(each.ask);
+    await vi.waitFor(() => expect(text).toBe(each.greeting + each.agree));
+    client.write('\x16secret');
+    await vi.waitFor(() => expect(text).toBe(`${each.greeting}${each.agree}\x16secret`));
+    await harness.arm(each.service, 'server_error');
+    expect(harness.injector.activity()[0]?.warning).toBe('encrypted bytes: acting on TCP only');
+    client.write('more');
+    await closed;
+    echo.close();
   });
 });

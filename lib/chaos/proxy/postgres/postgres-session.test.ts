@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startTestPostgres, type TestPostgres } from '#tests/support/postgres.ts';
 import { type ProxyHarness, startProxyHarness } from '#tests/support/proxy-harness.ts';
+import { createRandom } from '../../random.ts';
 import type { ServiceProxy } from '../service-proxy.ts';
 
 let postgres: TestPostgres;
@@ -176,6 +177,34 @@ describe('PostgresSession', () => {
     expect(first.filter((ok) => !ok).length).toBeGreaterThan(10);
     expect(first.filter((ok) => !ok).length).toBeLessThan(32);
     expect(await run()).toEqual(first);
+  });
+
+  it('leaves exactly the transactions that the client saw committed, whatever was hit in them', async () => {
+    const client = await connect();
+    const random = createRandom(2024);
+    await harness.arm('database', 'intermittent', { ratio: 0.15, seed: 8 });
+    const believed: number[] = [];
+    for (let n = 0; n < 60; n++) {
+      const ids = [n * 10, n * 10 + 1];
+      try {
+        await client.query('BEGIN');
+        for (const id of ids) {
+          const kind = random();
+          if (kind < 0.33) await client.query(`INSERT INTO things VALUES (${id}, 'simple')`);
+          else if (kind < 0.66) await client.query(INSERT, [id, 'parameters']);
+          else await client.query({ name: 'insert', text: INSERT, values: [id, 'named'] });
+        }
+        if ((await client.query('COMMIT')).command === 'COMMIT') believed.push(...ids);
+      } catch (error) {
+        expectInjected(error as pg.DatabaseError);
+        await client.query('ROLLBACK');
+      }
+    }
+    await harness.endAll();
+    const { rows } = await client.query('SELECT id FROM things ORDER BY id');
+    expect(rows.map((row) => row.id)).toEqual(believed);
+    expect(believed.length).toBeGreaterThan(20);
+    expect(believed.length).toBeLessThan(120);
   });
 
   it('delays queries and passes what waits at once when the fault ends', async () => {
