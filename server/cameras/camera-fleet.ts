@@ -14,7 +14,7 @@ import { FtpUploader } from './ftp-uploader.ts';
 import { SequenceStore } from './sequence-store.ts';
 import { UploadStatistics } from './upload-statistics.ts';
 
-export interface CameraFleetTuning {
+interface CameraFleetTuning {
   /** Silence after which a connection is given up, ms; longer than the intake's own time-out, which is to be seen first. */
   timeoutMs: number;
   /** Frames that one camera keeps while the intake does not answer. @default 20 */
@@ -28,7 +28,7 @@ export interface CameraFleetTuning {
 
 const COMMON = { maxPending: 20, retryMs: 250, retryCapMs: 5000, clock: systemClock };
 
-export const CAMERA_FLEET_DEFAULTS: Record<Settings['PROFILE'], CameraFleetTuning> = {
+const CAMERA_FLEET_DEFAULTS: Record<Settings['PROFILE'], CameraFleetTuning> = {
   'game-day': { ...COMMON, timeoutMs: 8000 },
   production: { ...COMMON, timeoutMs: 45_000 },
 };

@@ -169,6 +169,7 @@ export class Camera {
     onUploaded(clock.monotonicMs() - startedMs);
     this.#accepted++;
     this.#lastAcceptedAt = acceptedAt;
+    this.#lastError = null;
     logger.debug({ traceId, uploadId, camera, name }, 'frame accepted');
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     await this.#note({

@@ -76,6 +76,8 @@ export class IncomingUploads {
   readonly #receiving = new Set<IncomingFile>();
   /** Quarantined partial files by camera and name, to be linked to the upload that replaces them. */
   readonly #broken = new LRUCache<string, string[]>({ max: 1000 });
+  /** The last accepted upload by camera and name: a first try may be given up only after the second was accepted. */
+  readonly #acceptedAs = new LRUCache<string, string>({ max: 1000 });
   #timeoutsInARow = 0;
   #sweepTimer: Timer | undefined;
   #closed = false;
@@ -238,6 +240,7 @@ export class IncomingUploads {
       );
       this.#drop(incoming);
       this.#timeoutsInARow = 0;
+      this.#acceptedAs.set(`${camera}/${name}`, id);
       this.#background(this.#linkBroken(camera, name, id));
       return id;
     } catch (error) {
@@ -317,6 +320,8 @@ export class IncomingUploads {
         traceId,
       });
       this.#noteBroken(camera, name, fileName);
+      const acceptedAs = this.#acceptedAs.get(`${camera}/${name}`);
+      if (acceptedAs !== undefined) await this.#linkBroken(camera, name, acceptedAs);
     } catch (error) {
       // Stays in incoming/; the next start takes it from there. The camera was not answered and keeps its frame.
       logger.error({ err: error, camera, name, code }, 'partial upload could not be quarantined');

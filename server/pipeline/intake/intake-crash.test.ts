@@ -20,7 +20,9 @@ afterEach(async () => {
 });
 
 async function startChild(dataDir: string, port: number): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(join(import.meta.dirname, 'intake-child.ts'), [dataDir, String(port)], { execArgv: [] });
+  const child = fork(new URL('./intake-child.ts', import.meta.url), [dataDir, String(port)], {
+    execArgv: [],
+  });
   children.add(child);
   const [message] = (await once(child, 'message')) as [{ port: number }];
   return { child, port: message.port };

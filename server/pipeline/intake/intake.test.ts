@@ -202,6 +202,18 @@ describe('intake: uploads that break', () => {
     expect(await readdir(join(dataDir, 'incoming'))).toEqual([]);
   });
 
+  it('links a first try that is given up only after the second was accepted', async () => {
+    const { sink, login } = await bench({ uploadTimeoutMs: 300 });
+    const frame = await makeFrame();
+    const first = await login();
+    await first.store('again.jpg.part', frame.subarray(0, 5000));
+    const id = idIn(await (await login()).upload('again.jpg', frame));
+    expect(sink.letters).toEqual([]);
+    first.close();
+    await until(() => expect(sink.links).toMatchObject([{ uploadId: id }]));
+    expect(sink.letters).toMatchObject([{ key: sink.links[0]?.key, code: 'UPLOAD_TIMEOUT' }]);
+  });
+
   it('refuses with 452 while the disk is full, warns while it is low', async () => {
     let freeRatio = 0.05;
     const { sink, login } = await bench({ probeDisk: async () => freeRatio, diskProbeMs: 20 });

@@ -6,12 +6,7 @@ import { extensionOf, kindOfExtension } from './file-format.ts';
 import { readFrameComment } from './frame-comment.ts';
 import { videoDefect } from './video-container.ts';
 
-export type RejectionCode =
-  | 'UNSUPPORTED_FORMAT'
-  | 'TOO_SMALL'
-  | 'TOO_LARGE'
-  | 'CORRUPT_IMAGE'
-  | 'CORRUPT_VIDEO';
+type RejectionCode = 'UNSUPPORTED_FORMAT' | 'TOO_SMALL' | 'TOO_LARGE' | 'CORRUPT_IMAGE' | 'CORRUPT_VIDEO';
 
 export type Verdict =
   | { readonly valid: true; sha256: string; capturedAt: number | null; sequence: number | null }
