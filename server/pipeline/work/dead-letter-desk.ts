@@ -144,10 +144,12 @@ export class DeadLetterDesk {
 
   async #redriveOne(letter: DeadLetter): Promise<void> {
     const { store, intake, enqueue, clock, logger } = this.#options;
-    const { job } = letter.payload as LetterPayload;
-    if (job) await enqueue({ ...job, enqueuedAt: clock.now() });
-    else if (letter.uploadId !== null) await intake().resubmit(letter.uploadId);
-    await store.markRedriven(letter.id);
+    const given = await store.redrive(letter.id, async ({ payload, uploadId }) => {
+      const { job } = payload as LetterPayload;
+      if (job) await enqueue({ ...job, enqueuedAt: clock.now() });
+      else if (uploadId !== null) await intake().resubmit(uploadId);
+    });
+    if (!given) return;
     logger.info(
       { letterId: letter.id, queue: letter.queue, traceId: letter.traceId },
       'dead letter re-driven',

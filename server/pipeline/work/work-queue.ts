@@ -1,4 +1,4 @@
-import { type Job, type JobsOptions, Queue, Worker } from 'bullmq';
+import { DelayedError, type Job, type JobsOptions, Queue, Worker } from 'bullmq';
 import type { Clock } from '#lib/chaos/clock.ts';
 import { FallbackChain } from '#lib/chaos/fallback/fallback-chain.ts';
 import type { FallbackJob } from '#lib/chaos/fallback/fallback-job.ts';
@@ -16,7 +16,7 @@ import {
 export type JobOutcome =
   /** It needs no schedule any more. */
   | { kind: 'done' }
-  /** It cannot be worked on now: after `delayMs` it goes to the fallback tiers, and comes back when the gate is open. */
+  /** It cannot be worked on now: it goes back to the queue and is not taken before `delayMs` have passed. */
   | { kind: 'parked'; countAttempt: boolean; delayMs: number };
 
 export interface WorkQueueOptions<Payload> {
@@ -49,8 +49,10 @@ const JOB_OPTIONS = {
 /**
  * One kind of work: BullMQ while Redis takes jobs, the fallback chain in front of it, a worker behind a gate.
  *
- *     add ─► chain ─► BullMQ ─► worker ─► process ─► done
- *              ▲───────────── parked ──────┘
+ *     add ─► chain ─► BullMQ ─► gate ─► worker ─► process ─► done
+ *                       ▲──────── parked ───────────┘
+ *
+ * A job that cannot be given back (Redis is gone) keeps its place there: its lock runs out and it is found again.
  */
 export class WorkQueue<Payload extends { camera: string }> {
   readonly #options: WorkQueueOptions<Payload>;
@@ -58,8 +60,6 @@ export class WorkQueue<Payload extends { camera: string }> {
   readonly #worker: Worker<FallbackJob<Payload>>;
   readonly #chain: FallbackChain<Payload>;
   readonly #register: JobRegister;
-  /** Jobs to be parked as soon as BullMQ has let go of them and their delay is over. */
-  readonly #toPark = new Map<string, { job: FallbackJob<Payload>; delayMs: number; timer: NodeJS.Timeout }>();
   #started = false;
   #open = false;
   #closed = false;
@@ -75,7 +75,7 @@ export class WorkQueue<Payload extends { camera: string }> {
       skipVersionCheck: true,
     });
     this.#queue.on('error', (error) => options.onError(`${queueName}: producer`, error));
-    this.#worker = new Worker(queueName, (job) => this.#work(job), {
+    this.#worker = new Worker(queueName, (job, token) => this.#work(job, token), {
       connection: workerConnection(redis, redisTimeoutMs),
       autorun: false,
       concurrency: options.concurrency,
@@ -86,7 +86,6 @@ export class WorkQueue<Payload extends { camera: string }> {
       skipVersionCheck: true,
     });
     this.#worker.on('error', (error) => options.onError(`${queueName}: worker`, error));
-    this.#worker.on('completed', (job) => this.#completed(job.id));
     this.#chain = new FallbackChain<Payload>({
       type: name,
       primary: {
@@ -95,7 +94,6 @@ export class WorkQueue<Payload extends { camera: string }> {
       },
       tiers: options.tiers,
       deadLetter: options.deadLetter,
-      isReady: () => this.#open,
       clock,
     });
   }
@@ -133,11 +131,7 @@ export class WorkQueue<Payload extends { camera: string }> {
       this.#timed(this.#queue.getRanges(['waiting', 'active', 'delayed', 'prioritized'], 0, -1)),
     );
     const queued = new Set(held.filter((id) => id !== null && id !== undefined && !id.startsWith('0:')));
-    const parked = new Set([
-      ...this.#chain.ids('memory'),
-      ...this.#chain.ids('disk'),
-      ...this.#toPark.keys(),
-    ]);
+    const parked = new Set([...this.#chain.ids('memory'), ...this.#chain.ids('disk')]);
     this.#register.correct(new Set([...queued, ...parked]), before);
     return { queued, parked };
   }
@@ -150,12 +144,9 @@ export class WorkQueue<Payload extends { camera: string }> {
     return found.filter((job) => job !== undefined && job !== null).map((job) => job.data);
   }
 
-  /** Ids in the fallback tiers; what is on its way there counts as in memory. */
+  /** Ids in the fallback tiers. */
   fallbackIds(): { memory: ReadonlySet<string>; disk: ReadonlySet<string> } {
-    return {
-      memory: new Set([...this.#chain.ids('memory'), ...this.#toPark.keys()]),
-      disk: this.#chain.ids('disk'),
-    };
+    return { memory: this.#chain.ids('memory'), disk: this.#chain.ids('disk') };
   }
 
   /** Ids being worked on in this process. */
@@ -194,7 +185,6 @@ export class WorkQueue<Payload extends { camera: string }> {
     if (this.#closed) return;
     this.#closed = true;
     this.#open = false;
-    for (const { timer } of this.#toPark.values()) clearTimeout(timer);
     // close(true) first and only: a plain close waits for Redis.
     await withLimit(this.#worker.close(true), 500);
     await withLimit(this.#chain.close(), 1000);
@@ -231,13 +221,9 @@ export class WorkQueue<Payload extends { camera: string }> {
     });
   }
 
-  async #work(job: Job<FallbackJob<Payload>>): Promise<void> {
+  async #work(job: Job<FallbackJob<Payload>>, token: string | undefined): Promise<void> {
     const { data } = job;
-    if (!this.#open) {
-      this.#parkLater(data, 0); // fetched while the gate was closing
-      return;
-    }
-    this.#forgetParking(data.id);
+    if (!this.#open) return this.#giveBack(job, token, CLOSING_MS); // fetched while the gate was closing
     this.#register.started(data.id, data.enqueuedAt);
     const outcome = await this.#options.process(data).catch((error: unknown): JobOutcome => {
       this.#options.onError(`${this.#options.name} job ${data.id}`, error);
@@ -248,46 +234,18 @@ export class WorkQueue<Payload extends { camera: string }> {
       return;
     }
     this.#register.returned(data.id, data.enqueuedAt);
-    const attempts = data.attempts + (outcome.countAttempt ? 1 : 0);
-    this.#parkLater({ ...data, attempts }, outcome.delayMs);
+    if (outcome.countAttempt) await job.updateData({ ...data, attempts: data.attempts + 1 });
+    await this.#giveBack(job, token, outcome.delayMs);
   }
 
-  /**
-   * Parks a job when BullMQ has told that it let go of it: until then offering its id again would be ignored. When it
-   * does not tell (Redis is gone), the job is parked all the same: doing it twice is harmless.
-   */
-  #parkLater(job: FallbackJob<Payload>, delayMs: number): void {
-    this.#forgetParking(job.id);
-    const timer = setTimeout(() => void this.#park(job), delayMs + UNTOLD_MS);
-    this.#toPark.set(job.id, { job, delayMs, timer });
-  }
-
-  #completed(id: string | undefined): void {
-    const parking = id === undefined ? undefined : this.#toPark.get(id);
-    if (!parking) return;
-    clearTimeout(parking.timer);
-    parking.timer = setTimeout(() => void this.#park(parking.job), parking.delayMs);
-  }
-
-  async #park(job: FallbackJob<Payload>): Promise<void> {
-    if (this.#closed) return;
-    try {
-      await this.#chain.park(job);
-    } catch (error) {
-      this.#options.onError(`${this.#options.name} job ${job.id} could not be parked`, error);
-    } finally {
-      this.#forgetParking(job.id);
-    }
-  }
-
-  #forgetParking(id: string): void {
-    clearTimeout(this.#toPark.get(id)?.timer);
-    this.#toPark.delete(id);
+  async #giveBack(job: Job, token: string | undefined, delayMs: number): Promise<never> {
+    await job.moveToDelayed(this.#options.clock.now() + Math.round(delayMs), token);
+    throw new DelayedError();
   }
 }
 
-/** After this, BullMQ is not expected to tell any more that a job has completed, ms. */
-const UNTOLD_MS = 5000;
+/** Delay of a job that came through the gate as it closed, ms. */
+const CLOSING_MS = 500;
 
 /** Waits for `work`, but not longer than `limitMs`; its failure is of no interest any more. */
 async function withLimit(work: Promise<unknown>, limitMs: number): Promise<void> {
