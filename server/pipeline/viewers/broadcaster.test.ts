@@ -204,12 +204,32 @@ describe('createBroadcaster', () => {
     const startedAt = performance.now();
     await one.broadcaster.publish(makeEvent(), 'created');
     expect(performance.now() - startedAt).toBeLessThan(1500);
-    await vi.waitFor(() => expect(viewer.events[0]?.data.via).toBe('direct'), soon);
+    await vi.waitFor(() => expect(viewer.events[0]?.data.via).toBe('direct'), { timeout: 600, interval: 10 });
+    expect(one.broadcaster.stats().failed).toBe(0); // its attempts still go on
 
     relay.release();
     await subscribed(one.broadcaster);
     expect(viewer.events).toHaveLength(1);
     await relay.close();
+  });
+
+  it('delivers directly what another process heard and its own subscriber did not', async () => {
+    const one = await makeProcess();
+    await subscribed(one.broadcaster);
+    const viewer = await makeViewer(one.url);
+    const other = new Redis(server.port, server.host);
+    ends.push(() => other.disconnect());
+    await other.subscribe('brownout:events');
+    const clients = String(await redis.call('CLIENT', 'LIST')).split('\n');
+    const own = clients.find((line) => line.includes('name=brownout-subscriber'));
+    await redis.call('CLIENT', 'KILL', 'ID', /id=(\d+)/.exec(own ?? '')?.[1] ?? '');
+    const event = makeEvent();
+
+    await one.broadcaster.publish(event, 'created');
+
+    await vi.waitFor(() => expect(viewer.events.map(({ data }) => data.via)).toEqual(['direct']), soon);
+    expect(ids(viewer)).toEqual([event.id]);
+    expect(one.broadcaster.stats()).toMatchObject({ published: 1, direct: 1, unheard: 0 });
   });
 
   it('names the channels it may not subscribe to and subscribes as soon as it may', async () => {
