@@ -405,6 +405,19 @@ describe('vram_exhaustion', () => {
     expect((await health(fixture.yolo26)).body).toMatchObject({ batch_size: 2 * current });
   });
 
+  it('runs a batch in halves when only that fits, and keeps the smaller size', async () => {
+    const fixture = await startFast();
+    const { host } = fixture.services;
+    const id = await arm(fixture, 'vram_exhaustion', { rateMibPerSecond: 50_000, targetFreeMib: 800 });
+    await vi.waitFor(() => expect(host.status().memory.freeMib).toBe(800), { timeout: 5000 });
+    const eight = await detectBatch(fixture, await Promise.all([14, 15, 16, 17, 18, 19, 20, 21].map(frame)));
+    expect(eight.status).toBe(200);
+    expect(eight.headers.get(FAULT_HEADER)).toBe(id);
+    expect(((await eight.json()) as { results: unknown[] }).results).toHaveLength(8);
+    expect(host.batchLimit.current).toBe(4);
+    expect(host.outOfMemoryCount).toBe(2); // before and after the caches were emptied
+  });
+
   it('leak: stays after its end until YOLO26 restarts by itself', async () => {
     const fixture = await startFast();
     const { host, injector } = fixture.services;
