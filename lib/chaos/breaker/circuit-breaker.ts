@@ -226,9 +226,8 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
   }
 
   #failed(phase: Phase, error: unknown, signal: AbortSignal | undefined): void {
-    const judged = signal?.aborted ? signal.reason : error;
     const abandoned = signal?.aborted === true && !isDeadlineError(signal.reason);
-    if (abandoned || !this.#options.isFailure(judged)) {
+    if (abandoned || !this.#options.isFailure(error)) {
       this.#calls.uncounted++;
       return;
     }
@@ -248,12 +247,9 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
 
   #toOpen(cause: Cause): void {
     const { clock, recoveryTimeoutMs } = this.#options;
-    const timer = clock.after(recoveryTimeoutMs, () => {
-      if (this.#phase === phase) this.#toHalfOpen();
-    });
     const dueMs = clock.monotonicMs() + recoveryTimeoutMs;
-    const phase: Phase = { state: 'OPEN', dueMs, timer, failures: cause.failures };
-    this.#enter(phase, cause);
+    const timer = clock.after(recoveryTimeoutMs, () => this.#toHalfOpen()); // cancelled on leaving OPEN
+    this.#enter({ state: 'OPEN', dueMs, timer, failures: cause.failures }, cause);
   }
 
   #toHalfOpen(): void {

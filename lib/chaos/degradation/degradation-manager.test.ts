@@ -132,6 +132,34 @@ describe('DegradationManager', () => {
     ]);
   });
 
+  it('names only what came back from the last outage', async () => {
+    const { answers, changes, rounds } = makeManager();
+    for (const name of ['yolo26', 'nemotron'] as const) {
+      answers.set(name, down);
+      await rounds(2);
+      answers.clear();
+      await rounds(2);
+    }
+    expect(changes.at(-1)?.causes.map(({ service }) => service)).toEqual(['nemotron']);
+  });
+
+  it('moves no rung by a round that was stopped', async () => {
+    const { manager, clock, answers, changes } = makeManager();
+    answers.set('yolo26', 'hangs');
+    manager.start();
+    clock.advance(0);
+    await turn();
+    for (const healthy of [false, true]) {
+      for (const name of ['redis', 'database'] as const) {
+        for (let n = 0; n < 2; n++) manager.updateServiceHealth(name, healthy, down);
+      }
+    }
+    expect([manager.mode, manager.target]).toEqual(['DEGRADED', 'NORMAL']);
+    const told = changes.length;
+    await manager.stop();
+    expect(changes.slice(told)).toEqual([]);
+  });
+
   it('asks `originOf` with the service', async () => {
     const { manager, answers, rounds } = makeManager({
       originOf: (_, service) => (service === 'redis' ? 'injected' : 'organic'),

@@ -317,7 +317,6 @@ export class DegradationManager extends EventEmitter<DegradationEvents> {
     service.error = error instanceof Error ? error.message : String(error);
     if (!service.healthy || service.failures < this.#options.failureThreshold) return;
     service.origin = originOfMany(service.injected, service.failures);
-    this.#recovered.delete(name);
     this.#turn(service, false);
   }
 

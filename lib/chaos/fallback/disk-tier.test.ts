@@ -107,7 +107,7 @@ describe('DiskTier', () => {
         expect(again.corrupt).toEqual([]); // told once
         await again.tier.close();
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -137,7 +137,7 @@ describe('DiskTier', () => {
         expect(again.corrupt).toEqual([]);
         await again.tier.close();
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   });
 

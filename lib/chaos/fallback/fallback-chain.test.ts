@@ -287,6 +287,45 @@ describe('FallbackChain', () => {
     await chain.close();
   });
 
+  it("with 'drop-oldest' may drop again what a drain could not deliver", async () => {
+    const { chain, queue } = await makeChain({ memory: 2, overflow: 'drop-oldest' });
+    queue.up = false;
+    await chain.enqueue(makeJob('a'));
+    await chain.enqueue(makeJob('b'));
+    await chain.drain();
+    await chain.enqueue(makeJob('c'));
+    expect([...chain.droppedIds()]).toEqual(['a']);
+    await chain.close();
+  });
+
+  it('does not deliver a job that was dropped while the drain was reading it', async () => {
+    const reading = Promise.withResolvers<void>();
+    let slow = false;
+    class SlowTier extends MemoryTier {
+      override async peek(limit: number) {
+        const jobs = await super.peek(limit);
+        if (slow) {
+          slow = false;
+          await reading.promise;
+        }
+        return jobs;
+      }
+    }
+    const { chain, queue } = await makeChain({ tiers: [new SlowTier(1)], overflow: 'drop-oldest' });
+    queue.up = false;
+    await chain.enqueue(makeJob('a'));
+    queue.up = true;
+    slow = true;
+    const draining = chain.drain();
+    await chain.enqueue(makeJob('b'));
+    expect([...chain.droppedIds()]).toEqual(['a']);
+    reading.resolve();
+    await draining;
+    await chain.drain();
+    expect(queue.ids).toEqual(['b']);
+    await chain.close();
+  });
+
   it("with 'reject' refuses", async () => {
     const { chain, queue } = await makeChain({ memory: 1, overflow: 'reject' });
     queue.up = false;

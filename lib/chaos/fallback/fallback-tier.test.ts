@@ -67,6 +67,15 @@ describe.each<[string, (max: number) => Promise<FallbackTier>]>([
     await tier.close();
   });
 
+  it('holds a job when the push of its twin resolves', async () => {
+    const tier = await makeTier(2);
+    const first = tier.push(makeJob('a'));
+    await tier.push(makeJob('a'));
+    expect(await tier.peek(1)).toHaveLength(1);
+    await first;
+    await tier.close();
+  });
+
   it('refuses what is beyond its bound, also when all come at once, and takes again what has room', async () => {
     const tier = await makeTier(3);
     const pushes = await Promise.allSettled(['a', 'b', 'c', 'd', 'e'].map((id) => tier.push(makeJob(id))));

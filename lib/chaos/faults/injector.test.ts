@@ -284,6 +284,19 @@ describe('FaultInjector', () => {
       await Promise.all([changing, ending]);
     });
 
+    it('skips a change that waited while its fault was ended', async () => {
+      const { asked, finish, effect } = makeSlowEffect();
+      const { injector } = makeInjector({ effect });
+      const arming = injector.arm(makeFault());
+      const told = expect(arming).rejects.toMatchObject({ code: 'FAULT_NOT_FOUND' });
+      const changing = injector.change(makeFault({ version: 2 }));
+      const ending = injector.end('f1', 'stopped');
+      await finish();
+      expect(asked).toEqual(['arm', 'end']);
+      await finish();
+      await Promise.all([told, changing, ending]);
+    });
+
     it('answers everybody who ends a fault only when its effect is gone', async () => {
       const { asked, finish, effect } = makeSlowEffect();
       const { injector } = makeInjector({ effect });

@@ -178,6 +178,12 @@ describe('WorkLedger', () => {
     expect(round({ accepted: ['lost', 'x', 'new'], stored: ['x'] }).lostIds).toEqual(['lost', 'new']);
   });
 
+  it('takes no round with an unreadable source for the second one', () => {
+    const { round } = makeLedger();
+    round({ accepted: ['a'] });
+    expect(round({ accepted: ['a'], dlq: new Error('away') })).toMatchObject({ moving: 1, lost: 0 });
+  });
+
   it('frees a lost upload that is seen in a source that can be read', () => {
     const { round } = makeLedger();
     round({ accepted: ['a'] });
@@ -210,6 +216,10 @@ describe('WorkLedger', () => {
       doubled: 1,
     });
     expect(round({ accepted: ['a'], stored: ['a'] })).toMatchObject({ doubled: 0 });
+    round({ accepted: ['a'], stored: ['a'], inTwoEvents: ['a'] });
+    expect(round({ accepted: ['a'], stored: ['a'], inTwoEvents: new Error('away') })).toMatchObject({
+      doubled: 1,
+    });
   });
 
   it('tells the age of the oldest upload that is not at its end', () => {

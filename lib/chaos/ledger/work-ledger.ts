@@ -115,7 +115,6 @@ export class WorkLedger {
       this.#last = { ...this.#last, verdict: 'UNKNOWN', unreadable, reconciledAt: at };
       return this.#last;
     }
-    const read = HOMES.filter((home) => !(sources[home] instanceof Error));
     const sets = Object.fromEntries(HOMES.map((home) => [home, this.#setOf(home, sources[home])])) as Record<
       LedgerHome,
       ReadonlySet<string>
@@ -133,7 +132,7 @@ export class WorkLedger {
       const pending = !TERMINAL.some((each) => each === home);
       if (pending) oldestPendingAt = Math.min(oldestPendingAt ?? acceptedAt, acceptedAt);
     }
-    const seen = (id: string) => read.some((home) => sets[home].has(id));
+    const seen = (id: string) => HOMES.some((home) => sets[home].has(id));
     const lost = new Set([...this.#lost].filter((id) => !seen(id)));
     if (complete) for (const id of homeless) if (this.#homeless.has(id)) lost.add(id);
     // What was doubled stays so while a source that could clear it is away.

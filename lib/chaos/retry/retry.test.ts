@@ -90,6 +90,13 @@ describe('retry', () => {
     });
     await expect(makeRetry({ signal: during.signal }).run(operation)).rejects.toBe(reason);
     expect(operation).toHaveBeenCalledTimes(1);
+
+    const own = new AbortController();
+    const failsOnItsOwn = async () => {
+      own.abort(reason);
+      throw down;
+    };
+    await expect(makeRetry({ signal: own.signal }).run(failsOnItsOwn)).rejects.toBe(down);
   });
 
   it("throws the operation's own error when the shared budget is used up", async () => {
