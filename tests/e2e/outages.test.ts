@@ -46,7 +46,7 @@ describe('a process killed and held down for 20 s', () => {
     await page.getByTestId('story').getByText(text).first().waitFor({ timeout: 2000 });
 
     const fault = await system.startFault(other.service, other.type);
-    await untilAttribute(page, `active-fault-${other.service}-${other.type}`, 'data-state', 'on', 5000);
+    await page.getByTestId(`active-fault-${other.service}-${other.type}`).waitFor({ timeout: 5000 });
     const receipt = await system.stopFault(fault.id);
     expect(receipt.acknowledged).toBe(true);
 

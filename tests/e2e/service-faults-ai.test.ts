@@ -95,7 +95,7 @@ describe('a fault clicked in the browser', () => {
   it('pubsub refused: a viewer still receives events, sent directly', async () => {
     const events: unknown[] = [];
     const viewer = io(system.backendUrl, { transports: ['websocket'] });
-    viewer.on('event', (event: unknown) => events.push(event));
+    viewer.on('events', (event: unknown) => events.push(event));
     await until('the viewer receives events', 30_000, () => events.length > 0);
     await switchOn(page, 'pubsub', 'connection_error');
     const seen = events.length;

@@ -3,7 +3,7 @@ import type { Locator, Page } from 'playwright-core';
 /** The switch of a fault on the desk, with its group opened. */
 export async function faultSwitch(page: Page, service: string, type: string): Promise<Locator> {
   const group = page.getByTestId(`desk-group-${service}`);
-  if ((await group.getAttribute('data-open')) === 'false') await group.locator('button').first().click();
+  if ((await group.getAttribute('data-open')) === 'false') await group.click();
   return page.getByTestId(`fault-switch-${service}-${type}`);
 }
 
