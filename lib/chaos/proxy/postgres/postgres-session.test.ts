@@ -109,6 +109,7 @@ describe('PostgresSession', () => {
     expectInjected(await failure(client.query(INSERT, [2, 'two'])));
     expect((await failure(client.query('SELECT 1'))).code).toBe('25P02'); // the server's own, nothing put in
     expect((await client.query('ROLLBACK')).command).toBe('ROLLBACK');
+    expect(harness.injector.activity()[0]).toMatchObject({ hits: 1, hitsByKind: { INSERT: 1 } });
     await harness.end(id);
     expect(await count(client)).toBe(0);
   });
