@@ -20,7 +20,7 @@ export interface Answer {
   headers: Headers;
 }
 
-export type ConsoleSocket = Socket<ConsoleServerEvents, ConsoleClientEvents>;
+type ConsoleSocket = Socket<ConsoleServerEvents, ConsoleClientEvents>;
 
 /** A browser tab as the tests see it. */
 export interface TestConsole {

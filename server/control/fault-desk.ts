@@ -56,7 +56,7 @@ export interface FaultDeskEvents {
 }
 
 /** Who speaks in facts that nobody asked for. */
-export const SYSTEM = 'Brownout';
+const SYSTEM = 'Brownout';
 
 const RETRY_END_MS = 2000;
 /** After its TTL the injector's own clock has ended it; no later than this we stop asking. */

@@ -7,7 +7,7 @@ import type { Aged } from '../../lib/protocol/state.ts';
 /** 4 Hz for 15 minutes. */
 export const SLOT_MS = 250;
 const SLOTS = 15 * 60 * 4;
-export const HUB_RANGE_MS = SLOTS * SLOT_MS;
+const HUB_RANGE_MS = SLOTS * SLOT_MS;
 
 /** Silence after which a series is a gap and a value is nobody's, ms. */
 export const STALE_MS = 2000;

@@ -1,9 +1,11 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ManualClock } from '#lib/chaos/clock.ts';
 import type { Fault } from '#lib/protocol/faults.ts';
 import { type TestConsole, TestControl, until } from './control.fixture.ts';
+import { Leases } from './leases.ts';
 
-let system: TestControl;
-afterEach(() => system.close());
+let system: TestControl | undefined;
+afterEach(() => system?.close());
 
 const WAITS = { askEveryMs: 100, warnAfterMs: 700, lostAfterMs: 1300, leaseAnswerMs: 600 };
 
@@ -20,15 +22,23 @@ function endReason(page: TestConsole, faultId: string): string | undefined {
   return undefined;
 }
 
+async function startSystem(): Promise<TestControl> {
+  system = await TestControl.start({ waits: WAITS });
+  return system;
+}
+
 describe('Leases', () => {
   it('ends the faults of a browser that no longer answers, and warns everybody before', async () => {
-    system = await TestControl.start({ waits: WAITS });
-    const { injector } = await system.agent('proxy');
-    const silent = system.console({ tabId: 'silent', name: 'Ana' });
-    const watching = system.console({ tabId: 'watching', name: 'Bo' });
+    const control = await startSystem();
+    const { injector } = await control.agent('proxy');
+    const silent = control.console({ tabId: 'silent', name: 'Ana' });
+    const watching = control.console({ tabId: 'watching', name: 'Bo' });
     const lost = await startBy(silent, 'redis');
     const kept = await startBy(watching, 'database');
-    const { body: byRest } = await system.call('POST', '/api/v1/faults', { service: 'ftp', type: 'timeout' });
+    const { body: byRest } = await control.call('POST', '/api/v1/faults', {
+      service: 'ftp',
+      type: 'timeout',
+    });
     silent.answers = false;
     await until(() => endReason(watching, lost.id) !== undefined);
     expect(endReason(watching, lost.id)).toBe('owner_lost');
@@ -40,22 +50,22 @@ describe('Leases', () => {
   });
 
   it('keeps the faults of a tab that reloads, and ends those of one that was closed', async () => {
-    system = await TestControl.start({ waits: WAITS });
-    await system.agent('proxy');
-    const watching = system.console({ tabId: 'watching', name: 'Bo' });
-    const before = system.console({ tabId: 'tab', name: 'Ana' });
+    const control = await startSystem();
+    await control.agent('proxy');
+    const watching = control.console({ tabId: 'watching', name: 'Bo' });
+    const before = control.console({ tabId: 'tab', name: 'Ana' });
     const fault = await startBy(before, 'redis');
     before.socket.close();
     await until(() => watching.facts.some((fact) => fact.type === 'leaseWarning'));
-    const after = system.console({ tabId: 'tab', name: 'Ana' });
+    const after = control.console({ tabId: 'tab', name: 'Ana' });
     await until(() => after.snapshots.length === 1);
     const heardAt = performance.now();
     await until(() => performance.now() - heardAt > WAITS.lostAfterMs + 100);
-    expect(system.control.state().faults.map(({ id }) => id)).toEqual([fault.id]);
+    expect(control.control.state().faults.map(({ id }) => id)).toEqual([fault.id]);
     after.socket.close();
     await until(() => endReason(watching, fault.id) !== undefined);
     expect(endReason(watching, fault.id)).toBe('owner_lost');
-    await until(() => !system.control.state().operators.some(({ tabId }) => tabId === 'tab'));
+    await until(() => !control.control.state().operators.some(({ tabId }) => tabId === 'tab'));
     const here = watching.facts.flatMap((fact) =>
       fact.type === 'operatorChanged' && fact.data.tabId === 'tab' ? [fact.data.here] : [],
     );
@@ -63,10 +73,10 @@ describe('Leases', () => {
   });
 
   it('lets another browser take the lease over', async () => {
-    system = await TestControl.start({ waits: WAITS });
-    await system.agent('proxy');
-    const first = system.console({ tabId: 'first', name: 'Ana' });
-    const second = system.console({ tabId: 'second', name: 'Bo' });
+    const control = await startSystem();
+    await control.agent('proxy');
+    const first = control.console({ tabId: 'first', name: 'Ana' });
+    const second = control.console({ tabId: 'second', name: 'Bo' });
     const fault = await startBy(first, 'redis');
     const taken = await second.socket.emitWithAck('fault:change', { id: fault.id, takeOver: true });
     expect(taken).toMatchObject({
@@ -74,7 +84,30 @@ describe('Leases', () => {
       data: { owner: { name: 'Bo', kind: 'browser', tabId: 'second' } },
     });
     first.socket.close();
-    await until(() => !system.control.state().operators.some(({ tabId }) => tabId === 'first'));
-    expect(system.control.state().faults).toHaveLength(1);
+    await until(() => !control.control.state().operators.some(({ tabId }) => tabId === 'first'));
+    expect(control.control.state().faults).toHaveLength(1);
+  });
+
+  it('does not take its own sleep for silence of the browsers', async () => {
+    const clock = new ManualClock();
+    const end = vi.fn(() => Promise.reject(new Error('not wanted')));
+    const fault = {
+      id: 'f',
+      service: 'redis',
+      owner: { name: 'Ana', kind: 'browser', tabId: 'tab' },
+    } as Fault;
+    const faults = vi.fn(() => [fault]);
+    const leases = new Leases({ desk: { faults, end }, log: { tell: vi.fn() }, clock, ...WAITS });
+    leases.join('tab', 'Ana', () => new Promise(() => {}));
+    clock.advance(60_000); // as after SIGSTOP and SIGCONT
+    const reads = vi.spyOn(clock, 'monotonicMs');
+    await vi.waitFor(() => expect(reads.mock.calls.length).toBeGreaterThan(2), 3000); // it has checked
+    expect(end).not.toHaveBeenCalled();
+    expect(leases.operators()).toHaveLength(1);
+    await vi.waitFor(() => {
+      clock.advance(50);
+      expect(end).toHaveBeenCalledWith('f', 'owner_lost', 'Ana');
+    }, 10_000);
+    leases.close();
   });
 });

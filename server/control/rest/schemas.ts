@@ -9,7 +9,7 @@ import type { State } from '../../../lib/protocol/state.ts';
 const serviceName = z.enum(SERVICE_NAMES);
 const injectorName = z.enum(INJECTOR_NAMES);
 
-export const ownerSchema = z.object({
+const ownerSchema = z.object({
   name: z.string(),
   kind: z.enum(['browser', 'rest']),
   tabId: z.string().optional(),
