@@ -19,7 +19,7 @@ type ConsoleSocket = Socket<ConsoleServerEvents, ConsoleClientEvents>;
 type LiveSocket = Socket<LiveServerEvents, LiveClientEvents>;
 
 /** A command without an answer after this long is reported as failed; what it did is seen in the facts. */
-const ACK_TIMEOUT_MS = 3_000;
+const ACK_TIMEOUT_MS = 5_000;
 /** Pause between two requests for a fresh snapshot, so that a confused server is not asked in a loop. */
 const RESYNC_PAUSE_MS = 2_000;
 
@@ -147,7 +147,7 @@ export async function command<C extends CommandName>(name: C, request: Request<C
     ) => Promise<Answer<C>>;
     return await emit(name, request);
   } catch {
-    return offline('The control process did not answer within 3 s') as Answer<C>;
+    return offline('The control process did not answer within 5 s') as Answer<C>;
   }
 }
 

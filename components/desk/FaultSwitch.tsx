@@ -26,7 +26,11 @@ const WORD: Record<SwitchState, string> = { off: 'off', arming: 'arming', on: 'o
 export function FaultSwitch(props: FaultSwitchProps) {
   const { testId, pendingKey, label, description, active, onStart, onStop, children } = props;
   const pending = useFaults((store) => store.pending[pendingKey]);
-  const refusal = useFaults((store) => (store.refusal?.key === pendingKey ? store.refusal.text : null));
+  const refusal = useFaults((store) =>
+    store.refusal?.key === pendingKey && !(store.refusal.unanswered && active.length > 0)
+      ? store.refusal.text
+      : null,
+  );
   const known = useFaults((store) => store.faults !== null);
   const on = active.length > 0;
   const state = switchState(on, pending);

@@ -20,7 +20,9 @@ export default function Toasts() {
     });
     const stopReceipts = useHalt.subscribe(({ receipt }, before) => {
       if (receipt && receipt !== before.receipt) {
-        toast.success(`Halted: ${receipt.faults.length} faults ended in ${Math.round(receipt.tookMs)} ms`);
+        toast.success(
+          `Halted: ${receipt.faults.length} ${receipt.faults.length === 1 ? 'fault' : 'faults'} ended in ${Math.round(receipt.tookMs)} ms`,
+        );
       }
     });
     return () => {

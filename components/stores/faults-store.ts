@@ -11,7 +11,8 @@ export interface ObservedFault extends Fault {
 export interface Refusal {
   key: string;
   text: string;
-  at: number;
+  /** Nobody answered: what was asked for may still have happened, then the refusal is void. */
+  unanswered: boolean;
 }
 
 interface FaultsStore {
@@ -44,7 +45,9 @@ export function setPending(keys: readonly string[], phase: 'arming' | 'clearing'
 }
 
 export function refuse(key: string, problem: Pick<Problem, 'code' | 'detail'> & Partial<Problem>): void {
-  useFaults.setState({ refusal: { key, text: describeProblem(problem), at: Date.now() } });
+  useFaults.setState({
+    refusal: { key, text: describeProblem(problem), unanswered: problem.code === 'PROCESS_UNAVAILABLE' },
+  });
 }
 
 export function clearRefusal(): void {

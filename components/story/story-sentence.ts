@@ -55,7 +55,7 @@ export function sentence(fact: Fact): Sentence {
       const { service, faultType, reason, hits, receipt } = fact.data;
       const left = receipt?.remaining.length ? `; still recovering: ${list(receipt.remaining)}` : '';
       const silent = receipt && !receipt.acknowledged ? `; NOT ACKNOWLEDGED by ${receipt.injector}` : '';
-      const text = `${faultType.replaceAll('_', ' ')} ended (${END_REASONS[reason]}) after ${hits} hits${silent}${left}`;
+      const text = `${faultType.replaceAll('_', ' ')} ended (${END_REASONS[reason]}) after ${hits} ${hits === 1 ? 'hit' : 'hits'}${silent}${left}`;
       return { lead: service, text, tone: silent ? 'open' : 'recovered' };
     }
     case 'leaseWarning':
@@ -70,7 +70,7 @@ export function sentence(fact: Fact): Sentence {
         ? `; NOT ACKNOWLEDGED by ${list(receipt.unacknowledged)}`
         : '';
       const why = reason ? `, "${reason}"` : '';
-      const text = `halted everything: ${receipt.faults.length} faults ended in ${Math.round(receipt.tookMs)} ms${missing}${why}`;
+      const text = `halted everything: ${receipt.faults.length} ${receipt.faults.length === 1 ? 'fault' : 'faults'} ended in ${Math.round(receipt.tookMs)} ms${missing}${why}`;
       return { lead: by, text, tone: 'halt' };
     }
     case 'resumed':
