@@ -56,6 +56,7 @@ describe('createBroadcaster', () => {
       pubsub: { host: server.host, port: server.port, password: null },
       breaker,
       logger,
+      replaySettleMs: 100,
       ...overrides,
     });
     const http = createServer();
@@ -131,7 +132,8 @@ describe('createBroadcaster', () => {
   });
 
   it('goes directly to its own viewers while Redis is down, keeps critical events and replays them', async () => {
-    const [one, two] = [await makeProcess(), await makeProcess()];
+    // Two seconds and a half: the other process has to be subscribed again too.
+    const [one, two] = [await makeProcess({ replaySettleMs: 2500 }), await makeProcess()];
     await Promise.all([subscribed(one.broadcaster), subscribed(two.broadcaster)]);
     const [near, far] = [await makeViewer(one.url), await makeViewer(two.url)];
     await server.kill();

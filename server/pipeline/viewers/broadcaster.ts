@@ -13,7 +13,7 @@ import type { BroadcasterOptions, BroadcasterStats, ViewerBroadcaster, ViewerSer
 import { type EventMessage, parseEventMessage } from './event-message.ts';
 import { KeptEvents } from './kept-events.ts';
 import { RecentEvents } from './recent-events.ts';
-import { connectInBackground, createRedisClient, isRedisTimeout } from './redis-client.ts';
+import { connectInBackground, createRedisClient, isRedisTimeout, REDIS_BACKOFF } from './redis-client.ts';
 
 const BROADCASTER_DEFAULTS = {
   /** Attempts at a publish, and the wait between them (× 2 each, and up to a quarter more). */
@@ -73,7 +73,14 @@ class RedisBroadcaster implements ViewerBroadcaster {
   };
 
   constructor({ keptFile, ...given }: BroadcasterOptions) {
-    this.#options = { profile: 'game-day', track: passOn, random: Math.random, clock: systemClock, ...given };
+    this.#options = {
+      profile: 'game-day',
+      track: passOn,
+      random: Math.random,
+      clock: systemClock,
+      replaySettleMs: REDIS_BACKOFF.capMs * (1 + REDIS_BACKOFF.jitterRatio),
+      ...given,
+    };
     const { pubsub: address, breaker, logger, profile, random, clock } = this.#options;
     this.#publisher = createRedisClient({ address, name: 'publisher', profile, logger, random });
     this.#audience = new Audience({ clock, logger });
@@ -255,14 +262,25 @@ class RedisBroadcaster implements ViewerBroadcaster {
   }
 
   #replayAfter(delayMs: number): void {
-    if (this.#closing.signal.aborted) return;
-    this.#replayTimer?.cancel();
-    this.#replayTimer = this.#options.clock.after(delayMs, () => void this.#untilClose(this.#replay()));
+    if (this.#closing.signal.aborted || this.#replayTimer) return; // one that is due soon is not put off
+    this.#replayTimer = this.#options.clock.after(delayMs, () => {
+      this.#replayTimer = undefined;
+      void this.#untilClose(this.#replay());
+    });
   }
 
   /** Publishes what was kept, oldest first, until something goes wrong. Never rejects. */
   async #replay(): Promise<void> {
     if (this.#replaying || this.#closing.signal.aborted) return;
+    const { clock, replaySettleMs } = this.#options;
+    const { completeSince } = this.#subscription;
+    // Not before the others can hear it: nobody would know that they had not. Its return calls again.
+    if (completeSince === undefined) return;
+    const unsettledMs = completeSince + replaySettleMs - clock.monotonicMs();
+    if (unsettledMs > 0) {
+      this.#replayAfter(unsettledMs);
+      return;
+    }
     this.#replaying = true;
     try {
       for (let message = this.#kept.oldest(); message; message = this.#kept.oldest()) {

@@ -32,6 +32,7 @@ export class ChannelSubscription {
   readonly #subscribed = new Set<string>();
   /** Grows with each connection; what an older one answers is ignored. */
   #connection = 0;
+  #completeSince: number | undefined;
   #retry: Timer | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
 
@@ -52,6 +53,11 @@ export class ChannelSubscription {
 
   isSubscribed(channel: string): boolean {
     return this.#subscribed.has(channel);
+  }
+
+  /** Monotonic time since which every channel is subscribed to; undefined while one is not. */
+  get completeSince(): number | undefined {
+    return this.#completeSince;
   }
 
   /** Channels that nothing is received on at the moment. */
@@ -77,6 +83,7 @@ export class ChannelSubscription {
 
   #lost(): void {
     this.#retry?.cancel();
+    this.#completeSince = undefined;
     if (this.#subscribed.size === 0) return;
     this.#options.logger.warn({ channels: [...this.#subscribed] }, 'subscriber disconnected, reconnecting');
     this.#subscribed.clear();
@@ -94,6 +101,7 @@ export class ChannelSubscription {
       else this.#subscribed.add(channel);
     }
     if (Object.keys(failed).length === 0) {
+      this.#completeSince = clock.monotonicMs();
       logger.info({ channels: [...this.#subscribed], connection }, 'subscribed');
       this.#options.onComplete();
       return;

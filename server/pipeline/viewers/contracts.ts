@@ -86,6 +86,11 @@ export interface BroadcasterOptions {
   profile?: Profile;
   /** Observes every publish attempt. @default none */
   track?: Track;
+  /**
+   * Time from the return of the subscription to a replay, ms: other processes' subscribers, and the viewers after a
+   * restart, need it to come back too. @default 2500, the longest wait of a reconnecting subscriber
+   */
+  replaySettleMs?: number;
   /** Where critical events that Redis could not take are kept over a restart. @default in memory only */
   keptFile?: string;
   /** @default systemClock */

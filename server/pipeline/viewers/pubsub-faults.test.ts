@@ -45,6 +45,7 @@ describe('createBroadcaster behind a fault proxy', () => {
       pubsub: { host: '127.0.0.1', port: proxy.port, password: null },
       breaker,
       logger: pino({ level: 'silent' }),
+      replaySettleMs: 100,
     });
     const http = createServer();
     const sockets = new Server<ViewerClientEvents, ViewerServerEvents>(http, { transports: ['websocket'] });

@@ -370,6 +370,11 @@ describe('createViewerApi', () => {
     const fresh = await get(`${url}/api/events?limit=2`);
     const older = await get(`${url}/api/events?limit=2&before=${fresh.body.next}`);
     await postgres.kill();
+    await vi.waitFor(async () => {
+      // Backends outlive a killed postmaster for a moment.
+      const left = await Promise.allSettled(Array.from({ length: 10 }, () => database.query('SELECT 1')));
+      expect(left.every(({ status }) => status === 'rejected')).toBe(true);
+    }, soon);
     try {
       const stale = await get(`${url}/api/events?limit=2`);
       expect(stale.status).toBe(200);
