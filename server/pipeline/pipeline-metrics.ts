@@ -12,11 +12,11 @@ export interface MetricSources {
 
 /** The series of the pipeline; a source that is not there yet reads as no value, never as zero. */
 export function pipelineMetrics({ work, tracker, uploadsPerSecond }: MetricSources): Metric[] {
-  const queue = (index: 0 | 1) => work()?.queues()[index];
-  const tiers = () =>
-    work()
-      ?.queues()
-      .map(({ tiers: { memory, disk } }) => ({ memory, disk }));
+  const queues = sampled(() => work()?.queues());
+  const gauges = sampled(() => work()?.gauges());
+  const totals = sampled(() => tracker()?.totals());
+  const queue = (index: 0 | 1) => queues()?.[index];
+  const tiers = () => queues()?.map(({ tiers: { memory, disk } }) => ({ memory, disk }));
   const sum = (tier: 'memory' | 'disk') => tiers()?.reduce((total, each) => total + each[tier], 0) ?? null;
   const metric = (name: string, unit: string, help: string, read: () => number | null): Metric => ({
     name,
@@ -34,8 +34,8 @@ export function pipelineMetrics({ work, tracker, uploadsPerSecond }: MetricSourc
       ageOf(queue(1), work()),
     ),
     metric(METRICS.oldestAgeMs, 'ms', 'Age of the oldest accepted upload without a terminal home', () => {
-      const now = work();
-      return now ? (now.gauges().oldestAgeMs ?? 0) : null;
+      const now = gauges();
+      return now ? (now.oldestAgeMs ?? 0) : null;
     }),
     metric(METRICS.memoryTier, 'items', 'Jobs in the memory tier', () => sum('memory')),
     metric(METRICS.diskTier, 'items', 'Jobs in the disk tier', () => sum('disk')),
@@ -44,45 +44,35 @@ export function pipelineMetrics({ work, tracker, uploadsPerSecond }: MetricSourc
       METRICS.endToEndP50Ms,
       'ms',
       'From acceptance to the stored event, median of 60 s',
-      () => work()?.gauges().endToEndP50Ms ?? null,
+      () => gauges()?.endToEndP50Ms ?? null,
     ),
     metric(
       METRICS.endToEndP95Ms,
       'ms',
       'From acceptance to the stored event, p95 of 60 s',
-      () => work()?.gauges().endToEndP95Ms ?? null,
+      () => gauges()?.endToEndP95Ms ?? null,
     ),
-    metric(
-      METRICS.callsP50Ms,
-      'ms',
-      'Calls to dependencies, median of 10 s',
-      () => tracker()?.totals().p50Ms ?? null,
-    ),
-    metric(
-      METRICS.callsP95Ms,
-      'ms',
-      'Calls to dependencies, p95 of 10 s',
-      () => tracker()?.totals().p95Ms ?? null,
-    ),
+    metric(METRICS.callsP50Ms, 'ms', 'Calls to dependencies, median of 10 s', () => totals()?.p50Ms ?? null),
+    metric(METRICS.callsP95Ms, 'ms', 'Calls to dependencies, p95 of 10 s', () => totals()?.p95Ms ?? null),
     metric(METRICS.uploadsPerSecond, '1/s', 'Uploads accepted', uploadsPerSecond),
     metric(
       METRICS.detectionsPerSecond,
       '1/s',
       'Uploads stored with their detections',
-      () => work()?.gauges().detectionsPerSecond ?? null,
+      () => gauges()?.detectionsPerSecond ?? null,
     ),
-    metric(METRICS.eventsPerSecond, '1/s', 'Events stored', () => work()?.gauges().eventsPerSecond ?? null),
+    metric(METRICS.eventsPerSecond, '1/s', 'Events stored', () => gauges()?.eventsPerSecond ?? null),
     metric(
       METRICS.injectedPerSecond,
       '1/s',
       'Failed calls that one of our faults made',
-      () => tracker()?.totals().injectedPerSecond ?? null,
+      () => totals()?.injectedPerSecond ?? null,
     ),
     metric(
       METRICS.organicPerSecond,
       '1/s',
       'Failed calls that no fault of ours made',
-      () => tracker()?.totals().organicPerSecond ?? null,
+      () => totals()?.organicPerSecond ?? null,
     ),
     metric(METRICS.lost, 'items', 'Uploads without a home', () => work()?.ledger().lost ?? null),
     metric(METRICS.moving, 'items', 'Uploads between two homes', () => work()?.ledger().moving ?? null),
@@ -93,4 +83,14 @@ export function pipelineMetrics({ work, tracker, uploadsPerSecond }: MetricSourc
 function ageOf(queue: { oldestAgeMs: number | null } | undefined, work: Work | undefined): number | null {
   if (!work || !queue) return null;
   return queue.oldestAgeMs ?? 0;
+}
+
+/** Reads at most once in 100 ms: one frame asks for many figures of one reading. */
+function sampled<T>(read: () => T): () => T {
+  let last: { value: T; at: number } | undefined;
+  return () => {
+    const at = performance.now();
+    if (last === undefined || at - last.at > 100) last = { value: read(), at };
+    return last.value;
+  };
 }
