@@ -7,6 +7,9 @@ import { CHIP, MODE_STATUS, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
 import { LedgerSentence } from './LedgerSentence.tsx';
 
+/** Causes named on a narrow screen, where what stays on top must stay small. */
+const CAUSES_NARROW = 2;
+
 const MEANING = {
   NORMAL: 'every service answers',
   DEGRADED: 'something is down, its fallback works',
@@ -52,12 +55,18 @@ export function ModeBanner() {
         {mode && causes.length === 0 && <span className="text-muted">{MEANING[mode]}</span>}
         {causes.length > 0 && <span className="text-muted">because</span>}
         {causes.map((cause, index) => (
-          <span className="inline-flex items-center gap-1.5" key={`${cause.service}${cause.origin}`}>
+          <span
+            className={`inline-flex items-center gap-1.5 ${index >= CAUSES_NARROW ? 'max-wide:hidden' : ''}`}
+            key={`${cause.service}${cause.origin}`}
+          >
             {index > 0 && <span className="text-faint">+</span>}
             <b className="font-semibold">{cause.text || cause.service}</b>
             <OriginChip origin={cause.origin} />
           </span>
         ))}
+        {causes.length > CAUSES_NARROW && (
+          <span className="text-muted wide:hidden">and {causes.length - CAUSES_NARROW} more</span>
+        )}
       </div>
       <LedgerSentence />
     </section>

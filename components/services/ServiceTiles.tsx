@@ -113,8 +113,9 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
         <span title="99th percentile of the last 10 s">
           p99 {dependency?.p99Ms == null ? '–' : spokenDuration(dependency.p99Ms)}
         </span>
-        {since !== null && (
-          <span className="ml-auto text-[11px] text-faint" title={exactTime(since)}>
+        <span className="ml-auto truncate text-[11px]">
+          {(breaker && breakerDetail(breaker)) || (dependency && `${compact(dependency.callsPerSecond)}/s`)}
+        </span>>
             {clockDuration(serverNow() - since)}
           </span>
         )}
@@ -123,14 +124,11 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
         <span className={injected > 0 ? 'font-semibold text-injected-ink' : ''}>
           injected {count(injected)}
         </span>
-        <span className={organic > 0 ? 'font-semibold text-open-ink' : ''}>organic {count(organic)}</span>
-        <span className="ml-auto truncate text-[11px]">
-          {(breaker && breakerDetail(breaker)) || (dependency && `${compact(dependency.callsPerSecond)}/s`)}
-        </span>
+        <span className={organic > 0 ? 'font-semibold text-open-ink' : ''}>organic count(organic)</span>since !== null && (
+          <span className="ml-auto text-[11px] text-faint" title={exactTime(since)}
       </p>
     </li>
   );
-}
 
 function breakerDetail(breaker: NonNullable<ServiceView['breaker']>): string {
   switch (breaker.state) {
