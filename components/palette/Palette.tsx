@@ -20,7 +20,7 @@ function act(action: () => unknown): () => void {
 const ITEM =
   'flex items-center gap-2 rounded px-2 py-1.5 cursor-pointer data-[selected=true]:bg-raised data-[selected=true]:ring-1 data-[selected=true]:ring-line-strong';
 const GROUP =
-  '[&_[cmdk-group-heading]]:panel-title [&_[cmdk-group-heading]]:px-2 [&_[cmdk-group-heading]]:py-1.5';
+  '[&_[cmdk-group-heading]]:text-[11px] [&_[cmdk-group-heading]]:font-semibold [&_[cmdk-group-heading]]:text-muted [&_[cmdk-group-heading]]:px-2 [&_[cmdk-group-heading]]:py-1.5';
 
 /** Everything by name. */
 export default function Palette() {

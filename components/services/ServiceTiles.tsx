@@ -115,20 +115,22 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
         </span>
         <span className="ml-auto truncate text-[11px]">
           {(breaker && breakerDetail(breaker)) || (dependency && `${compact(dependency.callsPerSecond)}/s`)}
-        </span>>
-            {clockDuration(serverNow() - since)}
-          </span>
-        )}
+        </span>
       </p>
       <p className="flex items-baseline gap-x-2 truncate text-[12px] text-muted">
         <span className={injected > 0 ? 'font-semibold text-injected-ink' : ''}>
           injected {count(injected)}
         </span>
-        <span className={organic > 0 ? 'font-semibold text-open-ink' : ''}>organic count(organic)</span>since !== null && (
-          <span className="ml-auto text-[11px] text-faint" title={exactTime(since)}
+        <span className={organic > 0 ? 'font-semibold text-open-ink' : ''}>organic {count(organic)}</span>
+        {since !== null && (
+          <span className="ml-auto text-[11px] text-faint" title={exactTime(since)}>
+            {clockDuration(serverNow() - since)}
+          </span>
+        )}
       </p>
     </li>
   );
+}
 
 function breakerDetail(breaker: NonNullable<ServiceView['breaker']>): string {
   switch (breaker.state) {
