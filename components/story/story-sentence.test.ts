@@ -30,7 +30,7 @@ const fault = {
 describe('sentence', () => {
   it('says who broke what, how much of it and for how long', () => {
     const { lead, text, tone } = sentence(makeFact('faultStarted', { fault }));
-    expect(`${lead} ${text}`).toBe('Ana broke nemotron: timeout on 30 % of calls, for 1 min 0 s');
+    expect(`${lead} ${text}`).toBe('Ana broke nemotron: timeout on 30 % of calls, for 1 min');
     expect(tone).toBe('injected');
   });
 

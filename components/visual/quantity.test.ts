@@ -13,10 +13,11 @@ describe('quantities', () => {
   });
 
   it('writes durations in words', () => {
-    expect([340, 2_400, 48_200, 185_000, 3_725_000].map(spokenDuration)).toEqual([
+    expect([340, 2_400, 48_200, 60_000, 185_000, 3_725_000].map(spokenDuration)).toEqual([
       '340 ms',
       '2.4 s',
       '48 s',
+      '1 min',
       '3 min 5 s',
       '1 h 2 min',
     ]);

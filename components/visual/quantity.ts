@@ -15,7 +15,8 @@ export function spokenDuration(ms: number): string {
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
   if (ms < 60_000) return `${Math.round(ms / 1000)} s`;
   const total = Math.round(ms / 1000);
-  if (total < 3_600) return `${Math.floor(total / 60)} min ${total % 60} s`;
+  if (total < 3_600)
+    return total % 60 === 0 ? `${total / 60} min` : `${Math.floor(total / 60)} min ${total % 60} s`;
   return `${Math.floor(total / 3600)} h ${Math.floor((total % 3600) / 60)} min`;
 }
 
