@@ -12,7 +12,7 @@ import type { PipelineProfile } from '../profile.ts';
 import { analysisPrompt, type PromptFrame } from './analysis-prompt.ts';
 import { defaultAssessment } from './assessment.ts';
 import { type Assessment, storeEvent } from './event-rows.ts';
-import { HttpTimeoutError, MalformedAnswerError } from './http-call.ts';
+import { HttpStatusError, HttpTimeoutError, MalformedAnswerError } from './http-call.ts';
 import type { LanguageModel } from './language-model.ts';
 import { type FrameRow, framesWithoutEvent } from './upload-rows.ts';
 import type { JobOutcome } from './work-queue.ts';
@@ -65,9 +65,9 @@ export class AnalysisWork {
       onSettled(uploadIds);
       return { kind: 'done' };
     } catch (error) {
-      // Only the database throws here; the model's failures have become a default score.
+      // The database, or the end of the process: the model's failures have become a default score.
       const err = error instanceof Error ? error.message : String(error);
-      logger.warn({ batchId: job.id, camera, traceId: job.traceId, err }, 'database: batch parked');
+      logger.warn({ batchId: job.id, camera, traceId: job.traceId, err }, 'batch parked');
       return { kind: 'parked', countAttempt: false, delayMs: parkMs };
     }
   }
@@ -88,10 +88,7 @@ export class AnalysisWork {
         baseMs,
         budget,
         signal,
-        isRetryable: (error) =>
-          isRetryableError(error) &&
-          !(error instanceof HttpTimeoutError) &&
-          !(error instanceof MalformedAnswerError),
+        isRetryable: (error) => isRetryableError(error) && mayPassAtOnce(error),
       },
     );
     await cache.setLastScore(camera, answer.riskScore);
@@ -103,10 +100,11 @@ export class AnalysisWork {
     frames: readonly FrameRow[],
     job: FallbackJob<AnalysisPayload>,
   ): Promise<Assessment> {
-    const { cache, logger, onTimedOut } = this.#options;
+    const { cache, logger, onTimedOut, signal } = this.#options;
     try {
       return await this.ask(camera, frames);
     } catch (error) {
+      if (signal.aborted) throw error; // the process ends: the batch is found again, undecided
       const why = error instanceof Error ? error.message : String(error);
       if (error instanceof HttpTimeoutError) onTimedOut();
       const level = error instanceof BreakerOpenError ? 'info' : 'warn';
@@ -117,4 +115,10 @@ export class AnalysisWork {
       return defaultAssessment(cache, camera, frames, why);
     }
   }
+}
+
+/** A model that asks us to wait, hangs or talks rubbish is not asked again while an event waits. */
+function mayPassAtOnce(error: unknown): boolean {
+  if (error instanceof HttpStatusError) return error.retryAfterMs === undefined;
+  return !(error instanceof HttpTimeoutError) && !(error instanceof MalformedAnswerError);
 }
