@@ -284,8 +284,8 @@ function BandRect({
   const width = Math.max(2, x(Math.min(band.toAt ?? toAt, toAt)) - start);
   const { fill, ink } = FILL[status];
   const y = row * ROW + (thin ? 7 : 2);
-  // About 6 px a letter; a word that does not fit whole is left to the tooltip.
-  const needed = label.length * 6 + 8;
+  // About 7 px a letter; a word that does not fit whole is left to the tooltip.
+  const needed = label.length * 7 + 10;
   const fits = width > needed;
   const beside = !fits && start - clearFrom > needed;
   return (

@@ -90,7 +90,7 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
         <span className="ml-auto" />
         {breaker ? (
           <span
-            className={`inline-flex items-center gap-1 rounded border px-1 text-[10px] leading-4 font-bold tracking-wide ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
+            className={`inline-flex items-center gap-1 rounded border px-1 text-[10px] leading-4 font-bold tracking-wide whitespace-nowrap ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
             data-state={breaker.state}
             data-testid={`breaker-${name}`}
           >
