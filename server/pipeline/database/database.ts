@@ -53,7 +53,7 @@ export interface DatabaseOptions {
   onConnectionError: (error: Error) => void;
 }
 
-export const DATABASE_DEFAULTS = {
+const DATABASE_DEFAULTS = {
   size: 5,
   overflow: 5,
   checkoutMs: 2000,

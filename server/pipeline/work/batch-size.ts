@@ -1,5 +1,5 @@
 /** Largest batch that is ever sent. */
-export const MAX_BATCH_SIZE = 8;
+const MAX_BATCH_SIZE = 8;
 /** Good batches after which a halved size is doubled again. */
 const GOOD_BATCHES = 20;
 

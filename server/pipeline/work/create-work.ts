@@ -56,7 +56,7 @@ export interface WorkOptions {
   faultIds: () => string[];
 }
 
-export interface WorkGauges {
+interface WorkGauges {
   oldestAgeMs: number | null;
   detectionsPerSecond: number;
   eventsPerSecond: number;
@@ -66,7 +66,7 @@ export interface WorkGauges {
 }
 
 /** What the control process may ask of the work. */
-export type WorkCommands = Required<
+type WorkCommands = Required<
   Pick<CommandHandlers, 'breaker:command' | 'dlq:list' | 'dlq:redrive' | 'dlq:purge'>
 >;
 

@@ -109,12 +109,12 @@ export class DetectionCalls {
 }
 
 /** A status that blames the request: 4xx, but not "later" (408, 425, 429). */
-export function isRefusal(error: unknown): error is HttpStatusError {
+function isRefusal(error: unknown): error is HttpStatusError {
   if (!(error instanceof HttpStatusError)) return false;
   return error.status >= 400 && error.status < 500 && ![408, 425, 429].includes(error.status);
 }
 
-export function isOutOfMemory(error: unknown): boolean {
+function isOutOfMemory(error: unknown): boolean {
   return error instanceof HttpStatusError && /OUT_OF_MEMORY|CUDA out of memory/i.test(error.body);
 }
 
