@@ -85,7 +85,6 @@ export async function untilRecovered(system: System, page?: Page): Promise<void>
   const endedAt = Date.now();
   const deadline = performance.now() + 60_000;
   const left = () => Math.max(0, deadline - performance.now());
-  await system.untilSteady(left());
   await until(
     'every upload accepted before the end of the fault has a terminal home',
     left(),
@@ -105,8 +104,9 @@ export async function untilRecovered(system: System, page?: Page): Promise<void>
     const queues = (await system.state()).pipeline?.queues ?? [];
     return queues.length > 0 && queues.every((queue) => (queue.oldestAgeMs ?? 0) < 10_000);
   });
+  await system.untilSteady(left());
   if (page) {
     await untilAttribute(page, 'mode', 'data-mode', 'NORMAL', left());
-    await untilAttribute(page, 'ledger', 'data-lost', '0', 5000);
+    await untilAttribute(page, 'ledger', 'data-lost', '0', left());
   }
 }
