@@ -43,7 +43,12 @@ export async function runProcess(
 
   process.on('SIGTERM', () => exit('SIGTERM'));
   process.on('SIGINT', () => exit('SIGINT'));
-  process.on('disconnect', () => exit('supervisor gone'));
+  process.on('disconnect', () => {
+    // Stdout is a broken pipe now: the logger's exit hook would try to flush it for ever.
+    logger = undefined;
+    process.removeAllListeners('exit');
+    exit('supervisor gone');
+  });
   process.on('uncaughtException', (error) => {
     logger?.fatal({ err: error }, 'uncaught exception');
     process.exit(1);

@@ -392,6 +392,7 @@ describe('a page from another origin', () => {
     expect(state.faults).toEqual([]);
     expect(state.halted).toBeNull();
     await page.close();
+    stranger.closeAllConnections();
     await new Promise((resolve) => stranger.close(resolve));
   });
 });

@@ -4,6 +4,8 @@ import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import { untilRecovered } from '#tests/support/witness.ts';
 
+const LATENCY_MS = 600;
+
 let system: System;
 
 beforeAll(async () => {
@@ -17,11 +19,11 @@ async function armThree(): Promise<string[]> {
   const faults = await Promise.all([
     system.startFault('yolo26', 'server_error'),
     system.startFault('redis', 'connection_error'),
-    system.startFault('database', 'latency', { params: { latencyMs: 1500 } }),
+    system.startFault('database', 'latency', { params: { latencyMs: LATENCY_MS } }),
   ]);
   await expect(timeThrough(system, 'yolo26')).rejects.toThrow();
   await expect(timeThrough(system, 'redis')).rejects.toThrow();
-  expect(await timeThrough(system, 'database')).toBeGreaterThan(1500);
+  expect(await timeThrough(system, 'database')).toBeGreaterThan(LATENCY_MS);
   return faults.map((fault) => fault.id);
 }
 
@@ -31,7 +33,7 @@ async function untilPathsAreClean(timeoutMs: number): Promise<void> {
     const [, , databaseMs] = await Promise.all(
       ['yolo26', 'redis', 'database'].map((service) => timeThrough(system, service)),
     );
-    return (databaseMs ?? Number.POSITIVE_INFINITY) < 1400;
+    return (databaseMs ?? Number.POSITIVE_INFINITY) < LATENCY_MS;
   });
 }
 

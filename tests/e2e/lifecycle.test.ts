@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,9 @@ function processesOf(dataDir: string): string[] {
         .filter(Boolean)
         .map((path) => path.split('/')[2] ?? ''),
     ),
-  ].filter((pid) => existsSync(`/proc/${pid}`));
+  ]
+    .filter((pid) => existsSync(`/proc/${pid}`))
+    .map((pid) => `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`);
 }
 
 async function refusal(
@@ -82,7 +84,11 @@ describe('npm start', () => {
   it('leaves nothing behind when the supervisor is killed, and the next start takes over', async () => {
     const first = await startSystem({ cameraRate: 1 });
     process.kill(first.supervisorPid, 'SIGKILL');
-    await until('its children have ended', 10_000, () => processesOf(first.dataDir).length === 0);
+    await until('its children have ended', 10_000, () => {
+      const left = processesOf(first.dataDir);
+      if (left.length > 0) throw new Error(`still there: ${left.join(', ')}`);
+      return true;
+    });
     const second = await first.restart();
     expect((await second.state()).faults).toEqual([]);
     await second.close();

@@ -49,8 +49,8 @@ async function callDatabase(system: System): Promise<void> {
     user: databaseUser,
     password: databasePassword,
     database: databaseName,
-    connectionTimeoutMillis: 2000,
-    query_timeout: 2000,
+    connectionTimeoutMillis: 5000,
+    query_timeout: 3000,
   });
   client.on('error', () => {}); // told by the call
   try {
