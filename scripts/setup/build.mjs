@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, ROOT, run } from './run.mjs';
 
@@ -27,6 +27,8 @@ function* files(path) {
 
 /** Builds the pages when a source of theirs has changed since. */
 export function ensureBuild(node) {
+  // What `next dev` generates does not pass the strict compiler, and `next build` checks all that tsconfig names.
+  rmSync(join(ROOT, '.next', 'dev', 'types'), { recursive: true, force: true });
   const hash = createHash('sha256');
   for (const source of SOURCES) {
     for (const file of files(join(ROOT, source)))
