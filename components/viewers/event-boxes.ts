@@ -24,6 +24,7 @@ export async function loadBoxes(
   if (known) return known;
   try {
     const response = await fetch(`${origin}/api/events/${encodeURIComponent(eventId)}`, {
+      credentials: 'include', // the cookie of /login, where a token is asked for
       signal: AbortSignal.timeout(5_000),
     });
     if (!response.ok) return [];

@@ -170,6 +170,7 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
   work.start();
   const api = await createViewerApi({
     http: { host: settings.HOST, port: settings.BACKEND_PORT },
+    token: settings.BROWNOUT_TOKEN,
     database,
     intake: running,
     mediaRoots,

@@ -77,12 +77,13 @@ export class AnalysisWork {
    * event is wanted at once.
    * @throws whatever the last attempt failed with
    */
-  async ask(camera: string, frames: readonly PromptFrame[]): Promise<Assessment> {
+  async ask(camera: string, frames: readonly PromptFrame[], traceId: string): Promise<Assessment> {
     const { model, breaker, tracker, timeoutMs, cache, budget, signal } = this.#options;
     const prompt = analysisPrompt(camera, frames);
     const { attempts, baseMs } = this.#options.retry;
     const answer = await retry(
-      () => breaker.execute(() => tracker.track('nemotron', () => model.analyse(prompt, timeoutMs()))),
+      () =>
+        breaker.execute(() => tracker.track('nemotron', () => model.analyse(prompt, timeoutMs(), traceId))),
       {
         attempts,
         baseMs,
@@ -102,7 +103,7 @@ export class AnalysisWork {
   ): Promise<Assessment> {
     const { cache, logger, onTimedOut, signal } = this.#options;
     try {
-      return await this.ask(camera, frames);
+      return await this.ask(camera, frames, job.traceId);
     } catch (error) {
       if (signal.aborted) throw error; // the process ends: the batch is found again, undecided
       const why = error instanceof Error ? error.message : String(error);

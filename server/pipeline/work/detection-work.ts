@@ -83,6 +83,7 @@ export class DetectionWork {
       camera: upload.camera,
       name: `${upload.id}.jpg`,
       capturedAt: upload.capturedAt,
+      traceId: upload.traceId,
       bytes,
     });
     switch (verdict.kind) {

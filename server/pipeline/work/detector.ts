@@ -16,6 +16,7 @@ export interface Frame {
   name: string;
   /** Epoch ms. */
   capturedAt: number | null;
+  traceId: string;
   bytes: Buffer;
 }
 
@@ -87,20 +88,31 @@ export class Detector {
     const [only] = frames;
     if (!only) return [];
     if (frames.length === 1) {
-      const answer = await this.#post('/detect', [filePart('file', only), ...describe(only)], timeoutMs);
+      const answer = await this.#post(
+        '/detect',
+        [filePart('file', only), ...describe(only)],
+        frames,
+        timeoutMs,
+      );
       return [{ ok: true, result: readResult('POST /detect', answer, parseJson('POST /detect', answer)) }];
     }
     const parts = frames.flatMap((frame) => [filePart('files', frame), ...describe(frame)]);
-    const answer = await this.#post('/detect/batch', parts, timeoutMs);
+    const answer = await this.#post('/detect/batch', parts, frames, timeoutMs);
     return readBatch(answer, frames.length);
   }
 
-  async #post(path: string, parts: readonly MultipartPart[], timeoutMs: number): Promise<HttpAnswer> {
+  async #post(
+    path: string,
+    parts: readonly MultipartPart[],
+    frames: readonly Frame[],
+    timeoutMs: number,
+  ): Promise<HttpAnswer> {
     const { body, contentType } = multipart(parts);
     const { host, port, connectMs } = this.#options;
     let answer: HttpAnswer;
     try {
-      const headers = { 'content-type': contentType };
+      const traceIds = frames.map((frame) => frame.traceId).join(',');
+      const headers = { 'content-type': contentType, 'x-trace-id': traceIds };
       answer = await httpCall({ host, port, method: 'POST', path, headers, body, connectMs, timeoutMs });
     } catch (error) {
       if (error instanceof HttpTimeoutError) throw new DetectorUnavailableError(timeoutMs, { cause: error });

@@ -38,6 +38,7 @@ const frame = (id: string): Frame => ({
   id,
   camera: 'cam-01',
   name: `${id}.jpg`,
+  traceId: `trace-${id}`,
   capturedAt: 1000,
   bytes: Buffer.from(id),
 });
@@ -68,6 +69,7 @@ describe('Detector', () => {
   it('sends one frame to /detect with its camera and time', async () => {
     let seen = '';
     const address = await serve((request, response) => {
+      seen += `x-trace-id: ${request.headers['x-trace-id']}\n`;
       request.on('data', (chunk: Buffer) => {
         seen += chunk.toString('latin1');
       });
@@ -76,6 +78,7 @@ describe('Detector', () => {
     const [outcome] = await new Detector(address).detect([frame('a')], 1000);
     expect(outcome).toMatchObject({ ok: true, result: { warmingUp: true, imageWidth: 640 } });
     expect(seen).toContain('name="file"; filename="a.jpg"');
+    expect(seen).toContain('x-trace-id: trace-a\n');
     expect(seen).toContain('name="camera_id"\r\n\r\ncam-01');
     expect(seen).toContain('name="captured_at"\r\n\r\n1970-01-01T00:00:01.000Z');
   });
@@ -119,7 +122,7 @@ describe('Detector', () => {
 describe('LanguageModel', () => {
   it('reads the score out of the content', async () => {
     const address = await serve(answerWith(200, { content: 'Well:\n{"risk_score": 61, "summary": "s"}' }));
-    expect(await new LanguageModel(address).analyse('prompt', 1000)).toMatchObject({
+    expect(await new LanguageModel(address).analyse('prompt', 1000, 'trace')).toMatchObject({
       riskScore: 61,
       riskLevel: 'high',
     });
@@ -131,7 +134,7 @@ describe('LanguageModel', () => {
     ['no score', { content: '{"summary": "s"}' }],
   ])('calls %s malformed, with the fault that made it', async (_, body) => {
     const address = await serve(answerWith(200, body, { [FAULT_HEADER]: 'f2' }));
-    const call = new LanguageModel(address).analyse('prompt', 1000);
+    const call = new LanguageModel(address).analyse('prompt', 1000, 'trace');
     await expect(call).rejects.toMatchObject({ code: 'MALFORMED', faultId: 'f2' });
   });
 });

@@ -19,7 +19,7 @@ export class LanguageModel {
    * @throws {HttpTimeoutError} after `timeoutMs`
    * @throws {HttpStatusError} for a status from 400, {MalformedAnswerError} when no score can be read, socket errors
    */
-  async analyse(prompt: string, timeoutMs: number): Promise<AnalysisAnswer> {
+  async analyse(prompt: string, timeoutMs: number, traceId: string): Promise<AnalysisAnswer> {
     const what = 'POST /completion';
     const body = Buffer.from(
       JSON.stringify({ prompt, temperature: 0.2, top_p: 0.9, max_tokens: 100, stop: ['</answer>'] }),
@@ -28,7 +28,7 @@ export class LanguageModel {
       ...this.#options,
       method: 'POST',
       path: '/completion',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', 'x-trace-id': traceId },
       body,
       timeoutMs,
     });

@@ -105,7 +105,14 @@ export class OwedWork {
       await forgiveFrame(db, uploadId);
       return true;
     }
-    const verdict = await calls.runOne({ id: uploadId, camera, name: `${uploadId}.jpg`, capturedAt, bytes });
+    const verdict = await calls.runOne({
+      id: uploadId,
+      camera,
+      name: `${uploadId}.jpg`,
+      capturedAt,
+      traceId,
+      bytes,
+    });
     if (verdict.kind === 'refused') {
       logger.warn({ uploadId, traceId, status: verdict.status }, 'owed detection given up: frame refused');
       await forgiveFrame(db, uploadId);
@@ -140,7 +147,7 @@ export class OwedWork {
       degraded,
     }));
     try {
-      await reassessEvent(db, event.id, await analysis.ask(event.camera, frames));
+      await reassessEvent(db, event.id, await analysis.ask(event.camera, frames, event.traceId));
     } catch (error) {
       this.#defer(event.id);
       throw error;
