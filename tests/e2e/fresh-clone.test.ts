@@ -15,9 +15,10 @@ describe('a fresh clone', () => {
     const parent = await mkdtemp(join(tmpdir(), 'brownout-clone-')); // mode 0700: PostgreSQL's user cannot enter it
     const clone = join(parent, 'brownout');
     execFileSync('git', ['clone', '--quiet', '--no-hardlinks', ROOT, clone]);
-    const { CAMERA_FRAMES_DIR: _rendered, ...environment } = await systemEnvironment(
-      join(clone, '.brownout'),
-    );
+    const { CAMERA_FRAMES_DIR: _rendered, ...settings } = await systemEnvironment(join(clone, '.brownout'));
+    // What the registry needs stays (proxies, certificates); what npm told this test run does not.
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_ENV$|VITEST)/.test(name));
+    const environment = { ...Object.fromEntries(inherited), ...settings };
     const child = spawn('npm', ['start'], {
       cwd: clone,
       env: environment as unknown as NodeJS.ProcessEnv,
@@ -30,7 +31,7 @@ describe('a fresh clone', () => {
         output += bytes.toString();
       });
     try {
-      const url = `http://127.0.0.1:${environment['PORT']}`;
+      const url = `http://127.0.0.1:${settings['PORT']}`;
       await until('the last line gives the URL', 300_000, () => {
         if (child.exitCode !== null) throw new Error(output);
         return output.trim().split('\n').at(-1)?.endsWith(url);
