@@ -55,6 +55,21 @@ describe('judge', () => {
     expect(originOf('pubsub', 'reset', network(['redis']))).toBe('injected');
   });
 
+  it.each([
+    ['nemotron', 'rate_limited', 'error_reply', 'refused'],
+    ['yolo26', 'partial_batch', 'error_reply', 'timeout'],
+    ['redis', 'error_reply', 'error_reply', 'reset'],
+    ['redis', 'connection_reset', 'reset', 'error_reply'],
+    ['database', 'query_error', 'error_reply', 'refused'],
+    ['database', 'deadlock', 'error_reply', 'reset'],
+    ['database', 'slow_query', 'timeout', 'error_reply'],
+    ['database', 'connection_lost', 'reset', 'timeout'],
+    ['database', 'too_many_connections', 'error_reply', 'reset'],
+  ] as const)('on %s, blames %s for %s and not for %s', (service, type, made, notMade) => {
+    expect(originOf(service, made, makeFault({ service, type }))).toBe('injected');
+    expect(originOf(service, notMade, makeFault({ service, type }))).toBe('organic');
+  });
+
   it('still blames a fault that has ended a moment ago, and not one that ended long ago', () => {
     expect(originOf('yolo26', 'timeout', makeFault({ endedAt: NOW - 5000 }))).toBe('injected');
     expect(originOf('yolo26', 'timeout', makeFault({ endedAt: NOW - 17_000 }))).toBe('organic');

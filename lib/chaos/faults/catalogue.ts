@@ -1,15 +1,24 @@
 import type { FaultType } from './define.ts';
 import type { InjectorName, ServiceName } from './fault.ts';
 import { connectionError } from './types/connection-error.ts';
+import { connectionLost } from './types/connection-lost.ts';
+import { connectionReset } from './types/connection-reset.ts';
+import { deadlock } from './types/deadlock.ts';
+import { errorReply } from './types/error-reply.ts';
 import { intermittent } from './types/intermittent.ts';
 import { latency } from './types/latency.ts';
 import { malformedResponse } from './types/malformed-response.ts';
 import { packetLoss } from './types/packet-loss.ts';
+import { partialBatch } from './types/partial-batch.ts';
 import { processKilled } from './types/process-killed.ts';
 import { processPaused } from './types/process-paused.ts';
+import { queryError } from './types/query-error.ts';
+import { rateLimited } from './types/rate-limited.ts';
 import { serverError } from './types/server-error.ts';
+import { slowQuery } from './types/slow-query.ts';
 import { thermalThrottle } from './types/thermal-throttle.ts';
 import { timeout } from './types/timeout.ts';
+import { tooManyConnections } from './types/too-many-connections.ts';
 import { unavailable } from './types/unavailable.ts';
 import { vramExhaustion } from './types/vram-exhaustion.ts';
 
@@ -22,6 +31,15 @@ export const FAULT_TYPES: readonly FaultType[] = [
   latency,
   unavailable,
   malformedResponse,
+  rateLimited,
+  partialBatch,
+  errorReply,
+  connectionReset,
+  queryError,
+  deadlock,
+  slowQuery,
+  connectionLost,
+  tooManyConnections,
   packetLoss,
   vramExhaustion,
   thermalThrottle,

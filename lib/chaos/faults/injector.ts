@@ -13,6 +13,8 @@ export interface CallInfo {
   readonly command?: string;
   readonly sql?: string;
   readonly file?: string;
+  /** A transaction is open in which this SQL statement would run. */
+  readonly inTransaction?: boolean;
   /** Health checks are numbered apart, so that their rhythm does not shift the verdicts of the work. */
   readonly healthCheck?: boolean;
 }

@@ -1,6 +1,6 @@
 import type { FaultSpec, ProxiedService, ServiceName } from '../faults/fault.ts';
 import type { CallInfo, FaultInjector } from '../faults/injector.ts';
-import { actionOf, type ProxyAction } from './actions.ts';
+import { actionOf, looksAt, looksAtAll, type ProxyAction } from './actions.ts';
 
 /** What happens to one call. `draw` is a chance of its own, 0–1. */
 export interface Outcome {
@@ -12,10 +12,8 @@ export interface Outcome {
 /** The types of one fault service that act on this proxy, by what they do. */
 interface Source {
   readonly service: ServiceName;
-  readonly outcomes: readonly string[];
-  /** `outcomes` without error replies, for calls that this service's faults must not answer. */
-  readonly silentOutcomes: readonly string[];
-  readonly delays: readonly string[];
+  readonly outcomes: readonly FaultSpec[];
+  readonly delays: readonly FaultSpec[];
   readonly connections: readonly string[];
 }
 
@@ -55,16 +53,15 @@ export class ServiceFaults {
     const faults: FaultSpec[] = [];
     for (const service of SOURCES[this.service]) {
       const here = this.#injector.active(service).filter((fault) => actsOn(fault, this.service));
-      const typesFor = (...actions: ProxyAction[]) =>
-        here.map((fault) => fault.type).filter((type) => actions.includes(actionOf(type) as ProxyAction));
+      const doing = (...actions: ProxyAction[]) =>
+        here.filter((fault) => actions.includes(actionOf(fault.type) as ProxyAction));
       faults.push(...here);
       if (here.length === 0) continue;
       sources.push({
         service,
-        outcomes: typesFor('hold', 'answer', 'malform', 'reset'),
-        silentOutcomes: typesFor('hold', 'malform', 'reset'),
-        delays: typesFor('delay'),
-        connections: typesFor('refuse', 'cut'),
+        outcomes: doing('hold', 'answer', 'malform', 'reset'),
+        delays: doing('delay'),
+        connections: doing('refuse', 'cut').map((fault) => fault.type),
       });
     }
     this.#faults = faults;
@@ -97,6 +94,7 @@ export class ServiceFaults {
         actionOf(fault.type) === 'hold' &&
         fault.ratio >= 1 &&
         !fault.match &&
+        looksAtAll(fault.type) &&
         (this.service !== 'ftp' || fault.params['channel'] === channel),
     );
   }
@@ -104,8 +102,11 @@ export class ServiceFaults {
   /** Decides what happens to a call, and counts it. `only` leaves the other fault types out. */
   outcome(call: CallInfo, only?: string): Outcome | undefined {
     for (const source of this.#sources) {
-      const fitting = this.#answers(source.service, call) ? source.outcomes : source.silentOutcomes;
-      const types = only ? fitting.filter((type) => type === only) : fitting;
+      const answers = this.#answers(source.service, call);
+      const types = source.outcomes
+        .filter((fault) => (only === undefined || fault.type === only) && looksAt(fault, call))
+        .filter((fault) => answers || actionOf(fault.type) !== 'answer')
+        .map((fault) => fault.type);
       if (types.length === 0) continue;
       const verdict = this.#injector.decide(source.service, call, types);
       if (!verdict) continue;
@@ -114,16 +115,18 @@ export class ServiceFaults {
     return undefined;
   }
 
-  /** ms by which a call is to be delayed: latencies of several services add up. */
+  /** ms by which a call is to be delayed: latencies of several faults add up. */
   delayMs(call: CallInfo): number {
     if (!this.#hasDelays) return 0;
     let totalMs = 0;
     for (const source of this.#sources) {
-      if (source.delays.length === 0) continue;
-      const verdict = this.#injector.decide(source.service, call, source.delays);
-      if (!verdict) continue;
-      const { latencyMs, jitterMs } = verdict.fault.params as { latencyMs: number; jitterMs: number };
-      totalMs += Math.max(0, latencyMs + (verdict.draw * 2 - 1) * jitterMs);
+      for (const fault of source.delays) {
+        if (!looksAt(fault, call)) continue;
+        const verdict = this.#injector.decide(source.service, call, [fault.type]);
+        if (!verdict) continue;
+        const { latencyMs, jitterMs } = verdict.fault.params as { latencyMs: number; jitterMs: number };
+        totalMs += Math.max(0, latencyMs + (verdict.draw * 2 - 1) * jitterMs);
+      }
     }
     return totalMs;
   }

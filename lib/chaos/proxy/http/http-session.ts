@@ -3,6 +3,7 @@ import type { LinkPort, Session } from '../session.ts';
 import { BodyReader } from './body-reader.ts';
 import { type HttpHead, headerOf, parseHead, renderHead, requestBody, responseBody } from './http-head.ts';
 import { type MalformMode, malform } from './malform.ts';
+import { failItems } from './partial-batch.ts';
 
 const EMPTY = Buffer.alloc(0);
 const MAX_HEAD_BYTES = 64 * 1024;
@@ -18,7 +19,7 @@ interface Exchange {
   readonly answer: Buffer | undefined;
   /** The connection ends with this answer. */
   readonly last: boolean;
-  readonly spoil: FaultSpec | undefined;
+  readonly spoil: { readonly fault: FaultSpec; readonly draw: number } | undefined;
   /** Its first bytes have gone to the server. */
   sent: boolean;
 }
@@ -157,7 +158,7 @@ export class HttpSession implements Session {
       delayMs,
       answer,
       last: last || expects,
-      spoil: outcome?.action === 'malform' ? outcome.fault : undefined,
+      spoil: outcome?.action === 'malform' ? outcome : undefined,
       sent: false,
     };
     const exchange = this.#exchange;
@@ -204,21 +205,21 @@ export class HttpSession implements Session {
     this.#response = undefined;
     const cut = this.#keptBytes > MAX_KEPT_BYTES;
     this.#keptBytes = 0;
-    const fault = this.#exchange?.spoil;
-    if (response.kept && fault) this.#sendSpoilt(response, response.kept, fault);
+    const spoil = this.#exchange?.spoil;
+    if (response.kept && spoil) this.#sendSpoilt(response, response.kept, spoil.fault, spoil.draw);
     // A request whose body the server did not wait for, or an answer that was cut, leaves the connection unusable.
     if (cut || (this.#exchange && !this.#exchange.body.done)) this.#link.finish();
     else this.#next();
   }
 
-  #sendSpoilt(response: Response, kept: readonly Buffer[], fault: FaultSpec): void {
-    const body = malform(Buffer.concat(kept), fault.params['mode'] as MalformMode);
+  #sendSpoilt(response: Response, kept: readonly Buffer[], fault: FaultSpec, draw: number): void {
+    const { status, body } = spoil(response.head, Buffer.concat(kept), fault, draw);
     const headers = response.head.headers.filter(
       ([name]) =>
         !['content-length', 'transfer-encoding', 'content-encoding', 'etag'].includes(name.toLowerCase()),
     );
     const { start } = response.head;
-    const spoilt: HttpHead = { start: [start[0], '200', 'OK'], headers };
+    const spoilt: HttpHead = { start: [start[0], ...status], headers };
     this.#link.toClient(
       renderHead(spoilt, [...headers, ['content-length', String(body.length)], [FAULT_HEADER, fault.id]]),
     );
@@ -242,20 +243,41 @@ export class HttpSession implements Session {
   }
 }
 
+/** The answer that the client gets instead of the server's. */
+function spoil(
+  head: HttpHead,
+  body: Buffer,
+  fault: FaultSpec,
+  draw: number,
+): { status: [string, string]; body: Buffer } {
+  if (fault.type !== 'partial_batch') {
+    return { status: ['200', 'OK'], body: malform(body, fault.params['mode'] as MalformMode) };
+  }
+  const failed = failItems(body, Number(fault.params['items']), draw, fault.id);
+  if (failed) return { status: ['207', 'Multi-Status'], body: failed };
+  return { status: [head.start[1], head.start[2]], body }; // the server refused the whole batch
+}
+
+const REASONS: Readonly<Record<number, string>> = { 429: 'Too Many Requests', 503: 'Service Unavailable' };
+
 /** An error in JSON, as a server of the seed would word it, with the fault's id in body and header. */
 function errorAnswer(fault: FaultSpec, last: boolean): Buffer {
-  const given = fault.params['status'];
+  const limited = fault.type === 'rate_limited';
+  const given = limited ? 429 : fault.params['status'];
   const status = typeof given === 'number' ? given : 500;
+  const retryAfter = limited
+    ? `retry-after: ${Math.ceil(Number(fault.params['retryAfterMs']) / 1000)}\r\n`
+    : '';
   const body = JSON.stringify({
     error: {
       code: status,
       message: `injected by fault ${fault.type}`,
-      type: 'server_error',
+      type: limited ? 'rate_limit_error' : 'server_error',
       fault: fault.id,
     },
   });
   return Buffer.from(
-    `HTTP/1.1 ${status} ${status === 503 ? 'Service Unavailable' : 'Server Error'}\r\n` +
+    `HTTP/1.1 ${status} ${REASONS[status] ?? 'Server Error'}\r\n${retryAfter}` +
       `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
       `${FAULT_HEADER}: ${fault.id}\r\nconnection: ${last ? 'close' : 'keep-alive'}\r\n\r\n${body}`,
   );

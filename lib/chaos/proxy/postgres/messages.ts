@@ -50,11 +50,32 @@ export function readClosedStatement(head: Buffer): string | undefined {
   return String.fromCharCode(head[5] ?? 0) === 'S' ? textAt(head, 6).value : undefined;
 }
 
-/** SQL that raises the error of a fault: SQLSTATE 58000, with `mark` as its detail. */
-export function raisingSql(text: string, mark: string): string {
+/** An error as PostgreSQL words it; `mark` goes into its detail. */
+export interface SqlError {
+  readonly sqlState: string;
+  readonly text: string;
+  readonly mark: string;
+}
+
+/** SQL that raises an error. `sqlState` must be five of 0-9 and A-Z. */
+export function raisingSql({ sqlState, text, mark }: SqlError): string {
   const quote = (value: string) => `'${value.replaceAll("'", "''")}'`;
   return (
     'DO $brownout$ BEGIN RAISE EXCEPTION USING ' +
-    `ERRCODE = '58000', MESSAGE = ${quote(text)}, DETAIL = ${quote(mark)}; END $brownout$`
+    `ERRCODE = ${quote(sqlState)}, MESSAGE = ${quote(text)}, DETAIL = ${quote(mark)}; END $brownout$`
+  );
+}
+
+/** The server's last word on a connection: an ErrorResponse of severity FATAL. */
+export function fatalResponse({ sqlState, text: words, mark }: SqlError): Buffer {
+  const field = (type: string, value: string) => text(`${type}${value}`);
+  return message(
+    'E',
+    field('S', 'FATAL'),
+    field('V', 'FATAL'),
+    field('C', sqlState),
+    field('M', words),
+    field('D', mark),
+    ZEROS.subarray(0, 1),
   );
 }

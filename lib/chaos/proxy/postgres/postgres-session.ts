@@ -1,9 +1,10 @@
-import { faultMark } from '../../faults/fault.ts';
+import type { FaultSpec } from '../../faults/fault.ts';
 import type { LinkPort, Session } from '../session.ts';
 import { type Completion, Cycle } from './cycle.ts';
 import { MessageFramer } from './message-framer.ts';
 import {
   extendedStatement,
+  fatalResponse,
   queryMessage,
   raisingSql,
   readBind,
@@ -12,11 +13,13 @@ import {
   readQuery,
 } from './messages.ts';
 import { isCommit, isHealthCheck, isNeverFailed, verbOf } from './sql.ts';
+import { sqlErrorOf } from './sql-errors.ts';
 
 const EMPTY = Buffer.alloc(0);
 const SSL_REQUEST = 80877103;
 const GSS_REQUEST = 80877104;
 const CANCEL_REQUEST = 80877102;
+const CONNECT = { kind: 'connect' } as const;
 /** SQL beyond this is not looked at. */
 const MAX_SQL_BYTES = 8 * 1024;
 /** Named statements that are remembered for matching; beyond it the oldest is forgotten. */
@@ -122,11 +125,22 @@ export class PostgresSession implements Session {
     }
     const packet = bytes.subarray(0, packetBytes);
     const rest = bytes.subarray(packetBytes);
-    const delayMs = this.#link.faults.quiet ? 0 : this.#link.faults.delayMs({ kind: 'connect' });
+    const { faults } = this.#link;
+    const delayMs = faults.quiet ? 0 : faults.delayMs(CONNECT);
+    const opens = code !== SSL_REQUEST && code !== GSS_REQUEST && code !== CANCEL_REQUEST;
+    const refused = opens && !faults.quiet ? faults.outcome(CONNECT, 'too_many_connections') : undefined;
+    if (refused) {
+      this.#link.countHit();
+      this.#link.inOrder(delayMs, () => {
+        this.#link.toClient(fatalResponse(sqlErrorOf(refused.fault)));
+        this.#link.finish();
+      });
+      return;
+    }
     if (code === SSL_REQUEST || code === GSS_REQUEST) {
       this.#phase = 'negotiating';
       this.#startup = rest;
-    } else if (code !== CANCEL_REQUEST) {
+    } else if (opens) {
       this.#phase = 'running';
       this.#cycles.push(new Cycle());
     }
@@ -242,17 +256,30 @@ export class PostgresSession implements Session {
     }
     flush();
     const verb = verbOf(sql);
-    const call = { kind: verb || 'other', command: verb, sql, healthCheck: isHealthCheck(sql) };
+    const call = {
+      kind: verb || 'other',
+      command: verb,
+      sql,
+      healthCheck: isHealthCheck(sql),
+      inTransaction: this.#status === 'T',
+    };
     this.#delayMs = faults.delayMs(call);
     if (!known || this.#status === 'E' || this.#status === '' || isNeverFailed(verb)) return undefined;
     const outcome = faults.outcome(call);
     if (!outcome) return undefined;
     const { fault, action } = outcome;
     this.#link.countHit();
+    if (action === 'answer') return { verb, raising: raisingSql(sqlErrorOf(fault)) };
     if (action === 'hold') this.#link.hold(fault);
-    else if (action === 'reset') this.#link.reset();
-    if (action === 'hold' || action === 'reset') return { verb: 'gone', raising: '' };
-    return { verb, raising: raisingSql(`injected by fault ${fault.type}`, faultMark(fault.id)) };
+    else if (fault.params['how'] === 'terminated') this.#terminate(fault);
+    else this.#link.reset();
+    return { verb: 'gone', raising: '' };
+  }
+
+  /** Ends the connection as an administrator would. The server sees its client leave and rolls back. */
+  #terminate(fault: FaultSpec): void {
+    this.#link.toClient(fatalResponse(sqlErrorOf(fault)));
+    this.#link.finish();
   }
 
   #answer(type: string, head: Buffer): 'pass' | 'drop' {

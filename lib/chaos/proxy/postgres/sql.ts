@@ -36,3 +36,12 @@ export function isNeverFailed(verb: string): boolean {
 export function isHealthCheck(sql: string): boolean {
   return /^\s*select\s+1\s*;?\s*$/i.test(sql);
 }
+
+const LOCKING = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'LOCK', 'TRUNCATE', 'WITH']);
+
+/** Statements that wait for locks of others, so that they can be the victim of a deadlock. */
+export function takesLocks(sql: string): boolean {
+  const verb = verbOf(sql);
+  if (verb === 'WITH') return /\b(insert|update|delete|merge)\b/i.test(sql);
+  return LOCKING.has(verb) || (verb === 'SELECT' && /\bfor\s+(no\s+key\s+)?update\b/i.test(sql));
+}

@@ -11,6 +11,7 @@ import {
   isSubscription,
   leavesRequestReply,
 } from './commands.ts';
+import { errorTextOf } from './error-text.ts';
 import { ReplyFramer } from './reply-framer.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -146,9 +147,8 @@ export class RedisSession implements Session {
       this.#link.hold(fault);
       return 'drop';
     }
-    const mark = faultMark(fault.id);
     if (!this.#inMulti) {
-      const bytes = Buffer.from(`-ERR injected by fault ${fault.type} ${mark}\r\n`);
+      const bytes = Buffer.from(errorTextOf(fault));
       this.#current = { kind: 'injected', bytes, ready: false };
       this.#owe(this.#current);
       return 'drop';
@@ -156,8 +156,8 @@ export class RedisSession implements Session {
     // The command inside MULTI is refused by the server itself; EXEC becomes DISCARD.
     const exec = head.name === 'EXEC';
     const text = exec
-      ? `-EXECABORT Transaction discarded by fault ${fault.type} ${mark}\r\n`
-      : `-ERR injected by fault ${fault.type} ${mark}\r\n`;
+      ? `-EXECABORT Transaction discarded by fault ${fault.type} ${faultMark(fault.id)}\r\n`
+      : errorTextOf(fault);
     if (exec) this.#inMulti = false;
     this.#owe({ kind: 'replaced', bytes: Buffer.from(text) });
     this.#link.toServer(exec ? DISCARD : REJECTED_COMMAND, this.#delayMs);

@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { defineFaultType, milliseconds } from '../define.ts';
+
+export const slowQuery = defineFaultType({
+  type: 'slow_query',
+  title: 'Slow query',
+  description: 'Matching queries reach the server later; connecting and all other queries keep their speed.',
+  plane: 'protocol',
+  services: ['database'],
+  params: z.strictObject({
+    latencyMs: milliseconds(
+      'Latency',
+      { min: 0, max: 60_000, default: 2000 },
+      'Added to each matching query',
+    ),
+    jitterMs: milliseconds(
+      'Jitter',
+      { min: 0, max: 60_000, default: 0 },
+      'Up to this much more or less, drawn for each query',
+    ),
+  }),
+  promises: [{ service: 'database', text: 'Slow reads are answered from the cache, marked stale.' }],
+});
