@@ -50,7 +50,7 @@ describe('the work ledger', () => {
     expect(lost.verdict).toBe('LOSS');
 
     const sentence = page.getByTestId('ledger');
-    await page.locator('[data-testid="ledger"][data-lost="1"]').waitFor({ timeout: 5000 });
+    await page.locator('[data-testid="ledger"][data-lost="1"]').waitFor({ timeout: 15_000 });
     expect(await sentence.textContent()).toContain(id);
     const [red, green, blue] = await sentence.evaluate((element) => {
       const marked = element.querySelector('[data-loss]') ?? element;
