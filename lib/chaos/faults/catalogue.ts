@@ -1,9 +1,16 @@
 import type { FaultType } from './define.ts';
 import type { InjectorName, ServiceName } from './fault.ts';
 import { connectionError } from './types/connection-error.ts';
+import { contextCorruption } from './types/context-corruption.ts';
+import { deviceIndex } from './types/device-index.ts';
+import { driverCrash } from './types/driver-crash.ts';
+import { inferenceTimeout } from './types/inference-timeout.ts';
 import { intermittent } from './types/intermittent.ts';
 import { latency } from './types/latency.ts';
 import { malformedResponse } from './types/malformed-response.ts';
+import { modelCorrupted } from './types/model-corrupted.ts';
+import { modelVersionMismatch } from './types/model-version-mismatch.ts';
+import { noGpu } from './types/no-gpu.ts';
 import { packetLoss } from './types/packet-loss.ts';
 import { processKilled } from './types/process-killed.ts';
 import { processPaused } from './types/process-paused.ts';
@@ -12,6 +19,7 @@ import { thermalThrottle } from './types/thermal-throttle.ts';
 import { timeout } from './types/timeout.ts';
 import { unavailable } from './types/unavailable.ts';
 import { vramExhaustion } from './types/vram-exhaustion.ts';
+import { vramFragmentation } from './types/vram-fragmentation.ts';
 
 /** Every fault type, in the order in which they are offered. */
 export const FAULT_TYPES: readonly FaultType[] = [
@@ -24,7 +32,15 @@ export const FAULT_TYPES: readonly FaultType[] = [
   malformedResponse,
   packetLoss,
   vramExhaustion,
+  vramFragmentation,
   thermalThrottle,
+  driverCrash,
+  contextCorruption,
+  modelCorrupted,
+  modelVersionMismatch,
+  inferenceTimeout,
+  noGpu,
+  deviceIndex,
   processKilled,
   processPaused,
 ];
