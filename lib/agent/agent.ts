@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { io, type Socket } from 'socket.io-client';
 import type { InjectorName } from '../chaos/faults/fault.ts';
-import type { FaultInjector } from '../chaos/faults/injector.ts';
+import { FAULT_INJECTOR_DEFAULTS, type FaultInjector } from '../chaos/faults/injector.ts';
 import type {
   ActiveFault,
   AgentAuth,
@@ -48,6 +48,8 @@ type Outgoing =
 const FRAME_MS = 250;
 const REPORT_MS = 500;
 const ACK_TIMEOUT_MS = 2000;
+/** Without the control process for this long, every injector has ended its faults, ms. */
+const SILENCE_MS = FAULT_INJECTOR_DEFAULTS.silenceMs;
 /** Facts kept while the control process is away; beyond it the oldest is dropped and that is warned about. */
 const MAX_KEPT = 10_000;
 
@@ -69,7 +71,10 @@ export class Agent {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
   #activeFaults: readonly ActiveFault[] = [];
-  #refusal: string | undefined;
+  /** Of the last keepalive; monotonic ms. */
+  #heardAt = 0;
+  #missing: NodeJS.Timeout | undefined;
+  #why = '';
   #sending = false;
   #factCount = 0;
 
@@ -94,7 +99,11 @@ export class Agent {
 
   /** Faults in force anywhere, and those that ended a moment ago; to tell injected failures from organic ones. */
   get activeFaults(): readonly ActiveFault[] {
-    return this.#activeFaults;
+    const silentMs = performance.now() - this.#heardAt;
+    if (silentMs <= SILENCE_MS) return this.#activeFaults;
+    // Nobody has kept them alive: the injectors have ended them all.
+    const endedAt = Math.round(Date.now() - silentMs + SILENCE_MS);
+    return this.#activeFaults.map((fault) => (fault.endedAt === undefined ? { ...fault, endedAt } : fault));
   }
 
   get connected(): boolean {
@@ -104,6 +113,7 @@ export class Agent {
   start(): void {
     this.#loop.enable();
     this.#socket.connect();
+    this.#miss('not reached yet');
     this.#timers.push(
       setInterval(() => this.#sendFrame(), FRAME_MS),
       setInterval(() => this.#sendReport(), REPORT_MS),
@@ -125,6 +135,7 @@ export class Agent {
   /** Ends every fault held here, then the link. */
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#missing);
     this.#loop.disable();
     await this.#options.injector.close();
     this.#socket.close();
@@ -134,21 +145,19 @@ export class Agent {
     const { injector } = this.#options;
     const socket = this.#socket;
     socket.on('connect', () => {
-      this.#refusal = undefined;
+      clearTimeout(this.#missing);
+      this.#missing = undefined;
       socket.emit('hello', {
         metrics: this.#metrics.map(({ name, unit, help }) => ({ name, unit, help })),
         faults: injector.all().map((fault) => fault.id),
       });
       void this.#flush();
     });
-    socket.on('disconnect', (reason) => this.#options.onWarning?.(`control process gone: ${reason}`));
-    socket.on('connect_error', (error) => {
-      if (this.#refusal === error.message) return; // once an outage, not once an attempt
-      this.#refusal = error.message;
-      this.#options.onWarning?.(`control process not reached: ${error.message}`);
-    });
+    socket.on('disconnect', (reason) => this.#miss(reason));
+    socket.on('connect_error', (error) => this.#miss(error.message));
     socket.on('keepalive', ({ runId, faults }) => {
       this.#activeFaults = faults;
+      this.#heardAt = performance.now();
       injector.heartbeat(runId);
     });
     socket.on('fault:arm', (fault, ack) => {
@@ -180,6 +189,16 @@ export class Agent {
     injector.on('effectFailed', ({ fault, error }) =>
       this.#options.onWarning?.(`fault ${fault.type} on ${fault.service} could not be ended`, error),
     );
+  }
+
+  /** Warns once an outage, and only of one that is no start, stop or restart in good order. */
+  #miss(why: string): void {
+    this.#why = why;
+    if (this.#socket.disconnected && !this.#socket.active) return; // closed by us
+    this.#missing ??= setTimeout(
+      () => this.#options.onWarning?.(`control process gone for ${SILENCE_MS} ms: ${this.#why}`),
+      SILENCE_MS,
+    ).unref();
   }
 
   #answer<T>(

@@ -42,6 +42,8 @@ describe('judge', () => {
     ['nemotron', 'inference', 'process_killed', 'refused'],
     ['gpu', 'inference', 'process_paused', 'timeout'],
     ['database', 'database', 'process_killed', 'reset'],
+    ['redis', 'redis', 'latency', 'reset'],
+    ['pubsub', 'redis', 'intermittent', 'reset'],
   ] as const)('sees %s suffer from %s %s', (service, upstream, type, kind) => {
     expect(originOf(service, kind, makeFault({ service: upstream, type }))).toBe('injected');
   });
@@ -90,6 +92,10 @@ describe('symptomOf', () => {
     [failure('terminating connection', '57P01'), 'reset'],
     [failure('Connection terminated unexpectedly'), 'reset'],
     [failure("Stream isn't writeable and enableOfflineQueue options is false"), 'reset'],
+    [failure('Reached the max retries per request limit (which is 0).'), 'reset'],
+    [failure('Not subscribed to brownout:events'), 'reset'],
+    [failure('Publish reached no subscriber'), 'reset'],
+    [failure('FTP: connection closed'), 'reset'],
     [failure('Query read timeout'), 'timeout'],
     [failure('Command timed out'), 'timeout'],
     [failure('canceling statement due to statement timeout', '57014'), 'timeout'],

@@ -19,16 +19,18 @@ export interface Judgement {
   faultId: string | null;
 }
 
-/** Failures that each fault type can make. A type that is not listed can make any. */
+/**
+ * Failures that each fault type can make, with what a client makes of it: one that waited in vain drops its
+ * connection, one whose greeting was answered by an error has none. A type that is not listed can make any.
+ */
 const MAKES: Readonly<Record<string, readonly FailureKind[]>> = {
   timeout: ['timeout', 'reset'],
   connection_error: ['refused', 'reset', 'timeout'],
-  server_error: ['error_reply'],
-  intermittent: ['error_reply'],
-  latency: ['timeout'],
+  server_error: ['error_reply', 'reset'],
+  intermittent: ['error_reply', 'reset'],
+  latency: ['timeout', 'reset'],
   unavailable: ['refused', 'reset', 'timeout', 'error_reply'],
   malformed_response: ['malformed'],
-  packet_loss: ['reset', 'refused'],
   rate_limited: ['error_reply'],
   partial_batch: ['error_reply'],
   error_reply: ['error_reply'],
@@ -38,8 +40,17 @@ const MAKES: Readonly<Record<string, readonly FailureKind[]>> = {
   slow_query: ['timeout'],
   connection_lost: ['reset', 'error_reply'],
   too_many_connections: ['error_reply', 'timeout'],
+  packet_loss: ['reset', 'refused', 'timeout'],
   vram_exhaustion: ['error_reply', 'timeout'],
+  vram_fragmentation: ['error_reply', 'timeout'],
   thermal_throttle: ['error_reply', 'timeout'],
+  driver_crash: ['error_reply', 'timeout'],
+  context_corruption: ['error_reply', 'timeout'],
+  model_corrupted: ['error_reply'],
+  model_version_mismatch: ['error_reply'],
+  inference_timeout: ['error_reply', 'timeout'],
+  no_gpu: ['timeout', 'error_reply'],
+  device_index: ['timeout', 'error_reply'],
   process_paused: ['timeout', 'reset'],
   process_killed: ['refused', 'reset', 'timeout', 'error_reply'],
 };
@@ -98,7 +109,7 @@ function kindOf(code: string, text: string): FailureKind {
 }
 
 const CONNECTION_LOST =
-  /connection is closed|socket hang up|terminated|connection error|isn't writeable|reset|socket closed|ended/i;
+  /connection is closed|socket hang up|terminated|connection error|isn't writeable|max retries per request|not queryable|reset|socket closed|connection closed|ended|not subscribed|reached no subscriber/i;
 
 /** A fault reaches a service when it is aimed at it, stands upstream of it, or disturbs its network. */
 function reaches(fault: ActiveFault, service: ServiceName): boolean {

@@ -17,8 +17,15 @@ export function ensureDependencies() {
   console.log('Installing dependencies (about a minute) …');
   // Not `npm ci`: npm 11 refuses lock files without the platform packages that the registry does not offer.
   if (
-    run('npm', ['install', '--no-audit', '--no-fund', '--no-save', '--include=dev', '--include=optional']) !==
-    0
+    run('npm', [
+      'install',
+      '--no-audit',
+      '--no-fund',
+      '--no-save',
+      '--loglevel=error',
+      '--include=dev',
+      '--include=optional',
+    ]) !== 0
   ) {
     fail('npm install failed: see its output above');
   }

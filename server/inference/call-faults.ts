@@ -10,6 +10,8 @@ export interface InferenceCall {
   readonly signal?: AbortSignal | undefined;
 }
 
+const PER_CALL = ['timeout', 'inference_timeout', 'server_error', 'intermittent'];
+
 /** Faults on `gpu` that hit single inferences: late, hung, or failed with a CUDA error. */
 export class CallFaults {
   readonly #clock: Clock;
@@ -44,30 +46,54 @@ export class CallFaults {
   }
 
   verdict(call: InferenceCall): Verdict | undefined {
-    return this.#injector.decide('gpu', call, ['timeout', 'server_error', 'intermittent']);
+    return this.#injector.decide('gpu', call, PER_CALL);
   }
 
   /**
    * Lets the inference fail as its fault says.
    * @param context of its model on the card; undefined runs, and hangs, on the CPU
-   * @throws {InferenceError} CUDA_ERROR, always
+   * @throws {InferenceError} CUDA_ERROR or INFERENCE_TIMEOUT, always
    */
   async fail(
     { fault }: Verdict,
     context: GpuContext | undefined,
     signal: AbortSignal | undefined,
   ): Promise<never> {
-    let text = 'an illegal memory access was encountered';
-    if (fault.type === 'intermittent') text = 'unspecified launch failure';
-    if (fault.type === 'timeout') {
-      text = 'the launch timed out and was terminated';
-      const { delayMs } = fault.params as { delayMs: number };
-      const released = this.#hangOf(fault.id);
-      if (context) {
-        await this.#device.occupy(context, (epoch) => this.#hang(delayMs, released, epoch), signal);
-      } else await this.#hang(delayMs, released, undefined);
+    const faultId = fault.id;
+    const cudaError = (text: string) =>
+      new InferenceError('CUDA_ERROR', `CUDA error: ${text}`, { status: 500, faultId });
+    switch (fault.type) {
+      case 'timeout': {
+        const { delayMs } = fault.params as { delayMs: number };
+        await this.#occupy(faultId, delayMs, context, signal);
+        throw cudaError('the launch timed out and was terminated');
+      }
+      case 'inference_timeout': {
+        const { deadlineMs } = fault.params as { deadlineMs: number };
+        await this.#occupy(faultId, deadlineMs, context, signal);
+        throw new InferenceError(
+          'INFERENCE_TIMEOUT',
+          `CUDA error: the kernel exceeded its deadline of ${deadlineMs} ms and was terminated`,
+          { status: 504, faultId },
+        );
+      }
+      case 'intermittent':
+        throw cudaError('unspecified launch failure');
+      default:
+        throw cudaError('an illegal memory access was encountered');
     }
-    throw new InferenceError('CUDA_ERROR', `CUDA error: ${text}`, { status: 500, faultId: fault.id });
+  }
+
+  /** A kernel that does nothing but take its time, on the card when there is one. */
+  async #occupy(
+    faultId: string,
+    durationMs: number,
+    context: GpuContext | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const released = this.#hangOf(faultId);
+    if (!context) await this.#hang(durationMs, released, undefined);
+    else await this.#device.occupy(context, (epoch) => this.#hang(durationMs, released, epoch), signal);
   }
 
   #hangOf(faultId: string): AbortSignal {

@@ -10,6 +10,7 @@ import { BatchLimit } from './batch-limit.ts';
 import { CallFaults, type InferenceCall } from './call-faults.ts';
 import { InferenceError } from './inference-error.ts';
 import { CACHE_TRIM_MS, type InferenceProfile, MODELS, type ModelName } from './inference-profile.ts';
+import type { ModelFiles } from './model-files.ts';
 import { type Execution, ModelRuntime } from './model-runtime.ts';
 import { type AfterEffect, RestartKeeper } from './restart-keeper.ts';
 
@@ -17,6 +18,7 @@ export interface GpuHostOptions {
   clock: Clock;
   profile: InferenceProfile;
   injector: FaultInjector;
+  files: ModelFiles;
   logger: Logger;
   /** @default nothing */
   onAfterEffect?: (effect: AfterEffect) => void;
@@ -36,7 +38,7 @@ const TICK_MS = 250;
 /** A kernel that runs for longer than this hangs. */
 const HANG_MS = 5000;
 /** Faults that keep the card from coming back for as long as they are armed. */
-const HOLDING_FAULTS = ['unavailable', 'connection_error', 'thermal_throttle'];
+const HOLDING_FAULTS = ['unavailable', 'driver_crash', 'connection_error', 'no_gpu', 'thermal_throttle'];
 
 /**
  * The two models, their card, and the policies between them: what runs where, what pauses, what restarts.
@@ -69,6 +71,7 @@ export class GpuHost {
       ...options,
       device: this.device,
       runtimes: this.runtimes,
+      cpuOnly: () => this.#fault('device_index') !== undefined,
       held: () => this.#held(),
       tell: (effect) => this.#tell(effect),
       onRestart: options.onRestart ?? (() => {}),
@@ -89,6 +92,15 @@ export class GpuHost {
     this.#tickTimer?.cancel();
     this.#restarts.close();
     this.#callFaults.close();
+  }
+
+  get files(): ModelFiles {
+    return this.#options.files;
+  }
+
+  /** Without a card, or told to use one that is not there. */
+  get onCpu(): boolean {
+    return this.device.absent || this.#fault('device_index') !== undefined;
   }
 
   get outOfMemoryCount(): number {
@@ -118,7 +130,7 @@ export class GpuHost {
   /** Images that fit at once now: never more than the out-of-memory policy allows. */
   get batchSize(): number {
     const allocator = this.runtimes.yolo26.context?.allocator;
-    if (!allocator) return this.device.absent ? this.batchLimit.current : 0;
+    if (!allocator) return this.onCpu ? this.batchLimit.current : 0;
     const cached = Math.max(allocator.releasableBytes, allocator.largestCachedBytes);
     const fitting = Math.floor((this.device.memory.freeBytes + cached) / (MODELS.yolo26.imageMib * MIB));
     return Math.min(this.batchLimit.current, fitting);
@@ -129,7 +141,7 @@ export class GpuHost {
     const sample = this.device.status();
     return {
       ...sample,
-      device: this.device.absent ? 'cpu' : 'cuda',
+      device: this.onCpu ? 'cpu' : 'cuda',
       paused: this.paused,
       maxBatchSize: this.batchSize,
       outOfMemoryCount: this.#outOfMemoryCount,
@@ -169,7 +181,7 @@ export class GpuHost {
 
   /** The fault that has taken memory, if one has. */
   get memoryFaultId(): string | undefined {
-    return this.#fault('vram_exhaustion')?.id ?? this.#restarts.blame;
+    return this.#fault('vram_exhaustion', 'vram_fragmentation')?.id ?? this.#restarts.blame;
   }
 
   /** Ends every kernel that this fault holds. */
@@ -177,11 +189,31 @@ export class GpuHost {
     this.#callFaults.release(faultId);
   }
 
-  /** The driver finds the card again: both models load at once. */
+  /** The driver finds the card again, unless another fault hides it: both models load at once. */
   cardFound(): void {
+    if (this.#fault('connection_error', 'no_gpu')) return;
     this.device.reset();
     this.#restarts.loadAll();
-    if (this.#fault('unavailable')) this.device.raiseXid(79);
+    if (this.#fault('unavailable', 'driver_crash')) this.device.raiseXid(79);
+  }
+
+  /** Both models load again, on whatever device they are told to use now. */
+  reloadAll(): void {
+    this.#restarts.loadAll();
+  }
+
+  /** Loads a model from its file at once. */
+  reload(model: ModelName, faultId: string): void {
+    this.#restarts.blame = faultId;
+    this.#restarts.reload(model);
+  }
+
+  /** Ends what a context corruption has left behind, by a restart that is told. */
+  replaceCorrupted(faultId: string): void {
+    for (const runtime of Object.values(this.runtimes)) {
+      if (!runtime.context?.corrupted && runtime.downBecause === undefined) continue;
+      this.restartModel(runtime.name, faultId, 'its CUDA context is spoilt');
+    }
   }
 
   /** Restarts what was lost, soon. Called when a fault has ended; does nothing when nothing was lost. */
@@ -207,25 +239,48 @@ export class GpuHost {
   #place(model: ModelName, call: InferenceCall): { execution: Execution; faultId?: string } {
     const { injector } = this.#options;
     const runtime = this.runtimes[model];
-    if (this.device.absent) {
-      const fault = this.#fault('connection_error');
-      if (fault) injector.recordHit(fault.id, call.kind);
-      return { execution: runtime.onCpu(call.signal), ...(fault && { faultId: fault.id }) };
-    }
+    this.#crashAgain(model);
     const refusal = this.#refusal(model);
     if (refusal) {
       if (refusal.details.faultId) injector.recordHit(refusal.details.faultId, call.kind);
       throw refusal;
     }
+    if (this.onCpu) {
+      const fault = this.#fault('connection_error', 'no_gpu', 'device_index');
+      if (fault) injector.recordHit(fault.id, call.kind);
+      return { execution: runtime.onCpu(call.signal), ...(fault && { faultId: fault.id }) };
+    }
     const { context } = runtime;
     if (!context) throw new GpuError('CONTEXT_LOST', `${model} has no context`);
+    const spoilt = injector.decide('gpu', call, ['context_corruption']);
+    if (spoilt) {
+      context.corrupt();
+      this.#restarts.blame = spoilt.fault.id;
+      this.#restarts.schedule(model, false);
+      throw corrupted(spoilt.fault.id);
+    }
     return { execution: runtime.onGpu(context, call.signal) };
+  }
+
+  /** A crash loop: the first call after a restart takes the card off the bus again. */
+  #crashAgain(model: ModelName): void {
+    const fault = this.#fault('driver_crash');
+    const isUp = this.device.available && this.runtimes[model].context !== undefined;
+    if (fault?.params['mode'] === 'crash_loop' && isUp) this.device.raiseXid(79);
   }
 
   /** Why a call to this model would be refused now. */
   #refusal(model: ModelName): InferenceError | undefined {
-    if (this.device.absent) return undefined;
     const { profile } = this.#options;
+    const { fileError } = this.runtimes[model];
+    if (fileError) {
+      return new InferenceError(fileError.code, fileError.message, {
+        status: 503,
+        retryAfterMs: profile.restartDelayMs + profile.loadMs,
+        faultId: this.#fileFault(model)?.id ?? this.#restarts.blame,
+      });
+    }
+    if (this.onCpu) return undefined;
     if (!this.device.available) {
       return new InferenceError('GPU_LOST', 'CUDA error: the GPU is lost (Xid 79), waiting for a restart', {
         status: 503,
@@ -242,6 +297,9 @@ export class GpuHost {
         retryAfterMs: profile.loadMs,
         faultId,
       });
+    }
+    if (this.runtimes[model].context?.corrupted) {
+      return corrupted(this.#fault('context_corruption')?.id ?? this.#restarts.blame);
     }
     if (!this.paused) return undefined;
     return new InferenceError(
@@ -272,12 +330,15 @@ export class GpuHost {
       }
       case 'GPU_LOST':
       case 'NO_DEVICE': {
-        const faultId = this.#restarts.blame ?? this.#fault(lost ? 'unavailable' : 'connection_error')?.id;
+        const types = lost ? ['unavailable', 'driver_crash'] : ['connection_error', 'no_gpu'];
+        const faultId = this.#restarts.blame ?? this.#fault(...types)?.id;
         if (faultId) injector.recordHit(faultId, call.kind);
         const code = lost ? 'GPU_LOST' : 'CUDA_ERROR';
         const details = { status: 503, retryAfterMs: 1000, faultId };
         return new InferenceError(code, error.message, details, { cause: error });
       }
+      case 'CONTEXT_CORRUPTED':
+        return corrupted(this.#fault('context_corruption')?.id ?? this.#restarts.blame);
       case 'CONTEXT_LOST':
         return new InferenceError(
           'RESTARTING',
@@ -288,16 +349,26 @@ export class GpuHost {
     }
   }
 
-  #fault(type: string): FaultSpec | undefined {
-    return this.#options.injector.active('gpu').find((fault) => fault.type === type);
+  #fault(...types: readonly string[]): FaultSpec | undefined {
+    return this.#options.injector.active('gpu').find((fault) => types.includes(fault.type));
+  }
+
+  /** The fault that has put a bad file in this model's place. */
+  #fileFault(model: ModelName): FaultSpec | undefined {
+    const code = this.runtimes[model].fileError?.code;
+    const type = code === 'MODEL_CORRUPTED' ? 'model_corrupted' : 'model_version_mismatch';
+    const fault = this.#fault(type);
+    return fault?.params['model'] === model ? fault : undefined;
   }
 
   #held(): boolean {
-    return this.#options.injector.active('gpu').some((fault) => HOLDING_FAULTS.includes(fault.type));
+    return this.#options.injector
+      .active('gpu')
+      .some((fault) => HOLDING_FAULTS.includes(fault.type) && fault.params['mode'] !== 'crash_loop');
   }
 
   #lost(): void {
-    const fault = this.#fault('unavailable') ?? this.#fault('thermal_throttle');
+    const fault = this.#fault('unavailable', 'driver_crash') ?? this.#fault('thermal_throttle');
     this.#restarts.blame = fault?.id;
     if (fault) this.#options.injector.recordHit(fault.id, 'xid');
     this.#tell({
@@ -333,6 +404,13 @@ export class GpuHost {
     this.#options.logger.warn({ faultId: effect.faultId, over: effect.over }, effect.text);
     this.#options.onAfterEffect?.(effect);
   }
+}
+
+function corrupted(faultId: string | undefined): InferenceError {
+  return new InferenceError('CUDA_ERROR', 'CUDA error: an illegal memory access was encountered', {
+    status: 500,
+    faultId,
+  });
 }
 
 /** The message as it leaves the service: injected errors carry their fault's mark. */

@@ -8,7 +8,10 @@ export type InferenceErrorCode =
   | 'CUDA_ERROR'
   | 'GPU_LOST' // an Xid is latched until the service restarts
   | 'THERMAL_PAUSE'
+  | 'INFERENCE_TIMEOUT' // a kernel ran past its deadline
   | 'RESTARTING'
+  | 'MODEL_CORRUPTED' // the checksum of the model's file is wrong
+  | 'MODEL_VERSION_MISMATCH'
   | 'INTERNAL';
 
 export interface InferenceErrorDetails {

@@ -1,124 +1,21 @@
-import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ManualClock } from '#lib/chaos/clock.ts';
-import { FAULT_HEADER, faultMark } from '#lib/chaos/faults/fault.ts';
-import { validateFault } from '#lib/chaos/faults/validate.ts';
-import { createLogger } from '../logging.ts';
+import { FAULT_HEADER } from '#lib/chaos/faults/fault.ts';
+import {
+  arm,
+  complete,
+  detect,
+  detectBatch,
+  endAll,
+  expectHealthy,
+  expectRefused,
+  frame,
+  health,
+  start,
+  startFast,
+} from './inference-fixture.ts';
 import { inferenceMetrics } from './inference-metrics.ts';
-import { inferenceProfile } from './inference-profile.ts';
-import { type InferenceServices, startInferenceServices } from './inference-services.ts';
-import type { AfterEffect } from './restart-keeper.ts';
 
-const stops: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop();
-});
-
-interface Fixture {
-  services: InferenceServices;
-  effects: AfterEffect[];
-  yolo26: string;
-  nemotron: string;
-}
-
-async function start(clock?: ManualClock): Promise<Fixture> {
-  const effects: AfterEffect[] = [];
-  const services = await startInferenceServices({
-    profile: inferenceProfile('game-day'),
-    logger: createLogger('test', 'silent'),
-    yolo26: { host: '127.0.0.1', port: 0 },
-    nemotron: { host: '127.0.0.1', port: 0 },
-    uploadLimits: { fileBytes: 2 ** 20, files: 10 },
-    ...(clock && { clock }),
-    onAfterEffect: (effect) => effects.push(effect),
-  });
-  stops.push(() => services.close());
-  const { ports } = services;
-  return {
-    services,
-    effects,
-    yolo26: `http://127.0.0.1:${ports.yolo26}`,
-    nemotron: `http://127.0.0.1:${ports.nemotron}`,
-  };
-}
-
-/** Services on a clock that runs 20 times as fast as it should, so that heat and restarts take no test time. */
-async function startFast(): Promise<Fixture & { clock: ManualClock }> {
-  const clock = new ManualClock();
-  const fixture = await start(clock);
-  const timer = setInterval(() => clock.advance(20), 1);
-  stops.unshift(async () => clearInterval(timer));
-  return { ...fixture, clock };
-}
-
-async function arm({ services }: Fixture, type: string, params: object = {}, ratio = 1): Promise<string> {
-  const id = `f-${type}`;
-  const fault = validateFault('gpu', type, params);
-  await services.injector.arm({
-    id,
-    version: 1,
-    service: 'gpu',
-    type,
-    params: fault.params,
-    ratio,
-    seed: 7,
-    ttlMs: 900_000,
-  });
-  return id;
-}
-
-async function frame(number: number): Promise<Blob> {
-  const path = new URL(`../../tests/fixtures/camera-frames/courtyard-0${number}.jpg`, import.meta.url);
-  return new Blob([await readFile(path)]);
-}
-
-async function detect({ yolo26 }: Fixture, number = 14, camera = 'cam'): Promise<Response> {
-  const form = new FormData();
-  form.append('file', await frame(number), 'frame.jpg');
-  form.append('camera_id', camera);
-  form.append('captured_at', new Date(Date.UTC(2026, 0, 1, 12, 0, number)).toISOString());
-  return fetch(`${yolo26}/detect`, { method: 'POST', body: form });
-}
-
-async function detectBatch({ yolo26 }: Fixture, blobs: readonly Blob[]): Promise<Response> {
-  const form = new FormData();
-  for (const blob of blobs) {
-    form.append('files', blob, 'frame.jpg');
-    form.append('camera_id', 'cam');
-    form.append('captured_at', '');
-  }
-  return fetch(`${yolo26}/detect/batch`, { method: 'POST', body: form });
-}
-
-function complete(
-  { nemotron }: Fixture,
-  body: object = { prompt: 'Objects: 2 × person' },
-): Promise<Response> {
-  return fetch(`${nemotron}/completion`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-}
-
-async function health(url: string): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(`${url}/health`);
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-}
-
-async function expectHealthy(url: string): Promise<void> {
-  await vi.waitFor(async () => expect((await health(url)).body['status']).toBe('healthy'), {
-    timeout: 10_000,
-    interval: 20,
-  });
-}
-
-async function expectRefused(response: Response, code: string, faultId: string): Promise<void> {
-  const body = (await response.json()) as { error: { code: string; message: string } };
-  expect(body.error.code).toBe(code);
-  expect(body.error.message).toContain(faultMark(faultId));
-  expect(response.headers.get(FAULT_HEADER)).toBe(faultId);
-}
+afterEach(endAll);
 
 describe('YOLO26', () => {
   it('detects the walkers after five frames of warming up, in the time that the card takes', async () => {

@@ -5,6 +5,7 @@ import { GpuFaults } from './gpu-faults.ts';
 import { GpuHost } from './gpu-host.ts';
 import { type HttpService, serveHttp } from './http-service.ts';
 import type { InferenceProfile } from './inference-profile.ts';
+import { ModelFiles } from './model-files.ts';
 import type { MultipartLimits } from './multipart-upload.ts';
 import { completionRoutes } from './nemotron/completion-routes.ts';
 import { CompletionService } from './nemotron/completion-service.ts';
@@ -21,6 +22,8 @@ export interface Address {
 
 export interface InferenceServicesOptions {
   profile: InferenceProfile;
+  /** Where the models' files and their store are, or will be made. */
+  modelsDir: string;
   logger: Logger;
   yolo26: Address;
   nemotron: Address;
@@ -56,6 +59,7 @@ export async function startInferenceServices(options: InferenceServicesOptions):
     clock,
     profile,
     injector,
+    files: new ModelFiles(options.modelsDir),
     logger,
     onAfterEffect,
     onRestart: (model) => {

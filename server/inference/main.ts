@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { Agent } from '#lib/agent/agent.ts';
 import { ConfigError } from '../config.ts';
 import { type ProcessContext, type Running, runProcess } from '../run-process.ts';
@@ -11,6 +12,7 @@ async function startInference({ settings, wiring, logger }: ProcessContext): Pro
   const services = await listening(settings.YOLO26_PORT, settings.NEMOTRON_PORT, () =>
     startInferenceServices({
       profile: inferenceProfile(settings.PROFILE),
+      modelsDir: join(settings.DATA_DIR, 'models'),
       logger,
       yolo26: addressOf(wiring.direct.yolo26),
       nemotron: addressOf(wiring.direct.nemotron),

@@ -4,6 +4,7 @@ import type { GpuContext } from '#lib/chaos/gpu/gpu-context.ts';
 import type { GpuDevice } from '#lib/chaos/gpu/gpu-device.ts';
 import { GpuError } from '#lib/chaos/gpu/gpu-error.ts';
 import { CPU_FACTOR, MODELS, type ModelName } from './inference-profile.ts';
+import { ModelFileError } from './model-files.ts';
 
 /** Where an inference runs and what it may use. */
 export interface Execution {
@@ -22,7 +23,7 @@ export interface Execution {
 type Phase =
   | { readonly kind: 'ready'; readonly context: GpuContext }
   | { readonly kind: 'down'; readonly why: string }
-  | { readonly kind: 'failed'; readonly error: GpuError };
+  | { readonly kind: 'failed'; readonly error: GpuError | ModelFileError };
 
 /** One model as a process of its own sees it: its context and weights on the card, or the CPU when there is none. */
 export class ModelRuntime {
@@ -51,6 +52,12 @@ export class ModelRuntime {
     return this.#phase.context.lost ? 'its context was lost' : undefined;
   }
 
+  /** What is wrong with the file that it was to serve; neither card nor CPU can use it. */
+  get fileError(): ModelFileError | undefined {
+    if (this.#phase.kind !== 'failed') return undefined;
+    return this.#phase.error instanceof ModelFileError ? this.#phase.error : undefined;
+  }
+
   /** Context or weights could not be loaded. */
   get loadFailed(): boolean {
     return this.#phase.kind === 'failed';
@@ -77,6 +84,12 @@ export class ModelRuntime {
       if (error instanceof GpuError) this.#phase = { kind: 'failed', error };
       throw error;
     }
+  }
+
+  /** Its file cannot be used. */
+  refuse(error: ModelFileError): void {
+    this.unload(error.message);
+    this.#phase = { kind: 'failed', error };
   }
 
   unload(why: string): void {

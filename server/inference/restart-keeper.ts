@@ -3,6 +3,7 @@ import type { GpuDevice } from '#lib/chaos/gpu/gpu-device.ts';
 import { GpuError } from '#lib/chaos/gpu/gpu-error.ts';
 import type { Logger } from '../logging.ts';
 import type { InferenceProfile, ModelName } from './inference-profile.ts';
+import { ModelFileError, type ModelFiles } from './model-files.ts';
 import type { ModelRuntime } from './model-runtime.ts';
 
 /** Something that outlives its fault, for the story: begun (`over` false) or done with. */
@@ -17,7 +18,10 @@ export interface RestartKeeperOptions {
   profile: InferenceProfile;
   device: GpuDevice;
   runtimes: Readonly<Record<ModelName, ModelRuntime>>;
+  files: ModelFiles;
   logger: Logger;
+  /** Whether the services use the CPU although there may be a card. */
+  cpuOnly: () => boolean;
   /** Whether a fault keeps the card from coming back. */
   held: () => boolean;
   tell: (effect: AfterEffect) => void;
@@ -52,10 +56,20 @@ export class RestartKeeper {
     this.#timers.clear();
   }
 
-  /** Restarts one model, or the card with both, after the delay. Does nothing when that is under way. */
-  schedule(what: ModelName | 'card'): void {
+  /** Loads one model from its file at once, as its process does when it starts. */
+  reload(name: ModelName): void {
+    this.#options.runtimes[name].countRestart();
+    this.#load(name);
+    this.#options.onRestart(name);
+  }
+
+  /**
+   * Restarts one model, or the card with both, after the delay. Does nothing when that is under way.
+   * @param announced it has been told as an after-effect, so that its end is told too
+   */
+  schedule(what: ModelName | 'card', announced = true): void {
+    if (announced) this.#recovering = true;
     if (this.#timers.has(what)) return;
-    this.#recovering = true;
     const { clock, profile } = this.#options;
     const nowMs = clock.monotonicMs();
     this.#restartedAt = this.#restartedAt.filter((at) => nowMs - at < BACK_OFF_WINDOW_MS);
@@ -71,17 +85,37 @@ export class RestartKeeper {
 
   /** Tries again what could not be loaded, and tells when all is well again. */
   tick(): void {
-    if (!this.#options.device.available) return;
+    for (const name of MODEL_NAMES) this.#fetchAgain(name);
+    const { device, held } = this.#options;
+    if (!device.available) {
+      // It went away once more while it was being restarted.
+      if (!device.absent && !held()) this.schedule('card', false);
+      return;
+    }
     for (const name of MODEL_NAMES) {
-      if (this.#options.runtimes[name].loadFailed) this.#load(name);
+      const { loadFailed, fileError } = this.#options.runtimes[name];
+      if (loadFailed && !fileError) this.#load(name);
     }
     this.#tellWhenOver();
+  }
+
+  /** A damaged model file is replaced by the store's, and then loaded by a restart. */
+  #fetchAgain(name: ModelName): void {
+    const { runtimes, files, logger } = this.#options;
+    if (runtimes[name].fileError?.code !== 'MODEL_CORRUPTED' || this.#timers.has(name)) return;
+    try {
+      files.fetch(name);
+    } catch {
+      return; // tried again at the next tick
+    }
+    logger.warn({ model: name }, 'model file fetched again from the store');
+    this.schedule(name, false);
   }
 
   #restart(what: ModelName | 'card'): void {
     const { clock, profile, logger, device, runtimes, held } = this.#options;
     // A fault that came meanwhile holds the card (its end schedules anew), or the card's own restart will do.
-    if (what === 'card' ? held() : !device.available) {
+    if (what === 'card' ? held() : !device.available && !device.absent) {
       this.#timers.delete(what);
       return;
     }
@@ -107,20 +141,25 @@ export class RestartKeeper {
   }
 
   #tellWhenOver(): void {
-    if (!this.#recovering || this.#timers.size > 0) return;
+    if (this.#timers.size > 0) return;
     if (MODEL_NAMES.some((name) => this.#options.runtimes[name].downBecause !== undefined)) return;
-    this.#recovering = false;
-    this.#options.tell({ faultId: this.blame ?? null, text: 'inference services restarted', over: true });
+    const { blame } = this;
     this.blame = undefined;
+    if (!this.#recovering) return;
+    this.#recovering = false;
+    this.#options.tell({ faultId: blame ?? null, text: 'inference services restarted', over: true });
   }
 
   #load(name: ModelName): void {
     const runtime = this.#options.runtimes[name];
     const failedBefore = runtime.loadFailed;
     try {
-      runtime.load();
+      this.#options.files.verify(name);
+      if (this.#options.cpuOnly()) runtime.unload('it runs on the CPU');
+      else runtime.load();
     } catch (error) {
-      if (!(error instanceof GpuError)) throw error;
+      if (error instanceof ModelFileError) runtime.refuse(error);
+      else if (!(error instanceof GpuError)) throw error;
       // Tried again at every tick for as long as the card is there; said once.
       if (!failedBefore) this.#options.logger.error({ err: error, model: name }, 'could not load');
     }

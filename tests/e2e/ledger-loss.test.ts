@@ -30,17 +30,16 @@ describe('the work ledger', () => {
     // The detector is away, so that accepted files wait in the inbox.
     await system.startFault('yolo26', 'connection_error');
     const inbox = join(system.dataDir, 'inbox');
-    const waiting = await until('a file waits in the inbox', 30_000, () =>
-      readdirSync(inbox).find((file) => file.endsWith('.jpg')),
-    );
-    const id = waiting.replace(/\.jpg$/, '');
     const queue = new Queue('detection_queue', { connection: system.wiring.direct.redis });
-    await until('its job waits too', 15_000, async () => {
-      const job = await queue.getJob(id);
-      if (job && (await job.isActive())) return false;
-      await job?.remove();
-      rmSync(join(inbox, waiting), { force: true });
-      return job !== undefined;
+    const id = await until('a file and its job wait', 45_000, async () => {
+      for (const file of readdirSync(inbox)) {
+        const job = await queue.getJob(file.replace(/\.jpg$/, ''));
+        if (!job?.id || !['waiting', 'delayed', 'paused'].includes(await job.getState())) continue;
+        await job.remove();
+        rmSync(join(inbox, file));
+        return job.id;
+      }
+      return undefined;
     });
     const lost = await until('the ledger names the loss', 25_000, async () => {
       const ledger = (await system.state()).pipeline?.ledger;
@@ -51,7 +50,7 @@ describe('the work ledger', () => {
     expect(lost.verdict).toBe('LOSS');
 
     const sentence = page.getByTestId('ledger');
-    await page.locator('[data-testid="ledger"][data-lost="1"]').waitFor({ timeout: 5000 });
+    await page.locator('[data-testid="ledger"][data-lost="1"]').waitFor({ timeout: 15_000 });
     expect(await sentence.textContent()).toContain(id);
     const [red, green, blue] = await sentence.evaluate((element) => {
       const marked = element.querySelector('[data-loss]') ?? element;

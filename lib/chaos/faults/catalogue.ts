@@ -3,11 +3,18 @@ import type { InjectorName, ServiceName } from './fault.ts';
 import { connectionError } from './types/connection-error.ts';
 import { connectionLost } from './types/connection-lost.ts';
 import { connectionReset } from './types/connection-reset.ts';
+import { contextCorruption } from './types/context-corruption.ts';
 import { deadlock } from './types/deadlock.ts';
+import { deviceIndex } from './types/device-index.ts';
+import { driverCrash } from './types/driver-crash.ts';
 import { errorReply } from './types/error-reply.ts';
+import { inferenceTimeout } from './types/inference-timeout.ts';
 import { intermittent } from './types/intermittent.ts';
 import { latency } from './types/latency.ts';
 import { malformedResponse } from './types/malformed-response.ts';
+import { modelCorrupted } from './types/model-corrupted.ts';
+import { modelVersionMismatch } from './types/model-version-mismatch.ts';
+import { noGpu } from './types/no-gpu.ts';
 import { packetLoss } from './types/packet-loss.ts';
 import { partialBatch } from './types/partial-batch.ts';
 import { processKilled } from './types/process-killed.ts';
@@ -21,6 +28,7 @@ import { timeout } from './types/timeout.ts';
 import { tooManyConnections } from './types/too-many-connections.ts';
 import { unavailable } from './types/unavailable.ts';
 import { vramExhaustion } from './types/vram-exhaustion.ts';
+import { vramFragmentation } from './types/vram-fragmentation.ts';
 
 /** Every fault type, in the order in which they are offered. */
 export const FAULT_TYPES: readonly FaultType[] = [
@@ -42,7 +50,15 @@ export const FAULT_TYPES: readonly FaultType[] = [
   tooManyConnections,
   packetLoss,
   vramExhaustion,
+  vramFragmentation,
   thermalThrottle,
+  driverCrash,
+  contextCorruption,
+  modelCorrupted,
+  modelVersionMismatch,
+  inferenceTimeout,
+  noGpu,
+  deviceIndex,
   processKilled,
   processPaused,
 ];

@@ -97,6 +97,11 @@ export class CachingAllocator {
     return bytes;
   }
 
+  /** Whether this piece is still in use here: a process that restarted has given everything back. */
+  holds(allocation: Allocation): boolean {
+    return this.#live.has(allocation);
+  }
+
   /** Everything in use, in no particular order. */
   allocations(): Allocation[] {
     return [...this.#live.keys()];

@@ -8,6 +8,7 @@ export class GpuContext {
   readonly overheadBytes: number;
   readonly #device: DeviceMemory;
   #lost = false;
+  #corrupted = false;
 
   /** @param overheadBytes must have been taken from the device already */
   constructor(name: string, device: DeviceMemory, overheadBytes: number) {
@@ -19,6 +20,15 @@ export class GpuContext {
 
   get lost(): boolean {
     return this.#lost;
+  }
+
+  /** An error that sticks: every later call in this context fails, and only a restart of the process helps. */
+  get corrupted(): boolean {
+    return this.#corrupted;
+  }
+
+  corrupt(): void {
+    this.#corrupted = true;
   }
 
   /** Gives everything back. Idempotent. */

@@ -234,11 +234,14 @@ export class GpuDevice extends EventEmitter<GpuDeviceEvents> {
     }
   }
 
-  /** @throws {GpuError} NO_DEVICE, GPU_LOST, CONTEXT_LOST */
+  /** @throws {GpuError} NO_DEVICE, GPU_LOST, CONTEXT_LOST, CONTEXT_CORRUPTED */
   requireUsable(context: GpuContext): void {
     this.advance();
     this.#requirePresence();
     if (context.lost) throw new GpuError('CONTEXT_LOST', 'CUDA error: context is destroyed');
+    if (context.corrupted) {
+      throw new GpuError('CONTEXT_CORRUPTED', 'CUDA error: an illegal memory access was encountered');
+    }
   }
 
   /** Lets `pressure` take memory from now on. */

@@ -3,6 +3,7 @@ export type GpuErrorCode =
   | 'OUT_OF_MEMORY'
   | 'NO_DEVICE' // the driver sees no GPU
   | 'GPU_LOST' // an Xid is latched: nothing works until the service restarts
+  | 'CONTEXT_CORRUPTED' // a kernel spoilt it: nothing works in it any more
   | 'CONTEXT_LOST'; // the context belongs to the time before a reset
 
 export class GpuError extends Error {

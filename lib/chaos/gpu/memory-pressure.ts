@@ -107,9 +107,43 @@ export class SpikePressure implements MemoryPressure {
   advance(): void {}
 
   release(): void {
-    if (!this.#allocation) return;
+    if (!this.#allocation || !this.#allocator.holds(this.#allocation)) return;
     this.#allocator.free(this.#allocation);
     this.#allocation = undefined;
+    this.#allocator.emptyCache();
+  }
+}
+
+/** Below the allocator's own limit for segments of their own, so that four share one of 20 MiB. */
+const PIECE_BYTES = 5 * MIB;
+const PIECES_IN_SEGMENT = 4;
+
+/**
+ * Small pieces in one of our own processes, one in every 20 MiB segment: none of these can be given back, and none
+ * holds an image. What a long run of requests of changing size does to an allocator, done at once.
+ */
+export class FragmentPressure implements MemoryPressure {
+  readonly #allocator: CachingAllocator;
+  #pinned: Allocation[] = [];
+  readonly tenantBytes = 0;
+
+  constructor(device: DeviceMemory, allocator: CachingAllocator, targetFreeMib: number) {
+    this.#allocator = allocator;
+    allocator.emptyCache();
+    const targetBytes = targetFreeMib * MIB;
+    const between: Allocation[] = [];
+    while (device.freeBytes - targetBytes >= PIECE_BYTES * PIECES_IN_SEGMENT) {
+      this.#pinned.push(allocator.allocate(PIECE_BYTES));
+      for (let piece = 1; piece < PIECES_IN_SEGMENT; piece++) between.push(allocator.allocate(PIECE_BYTES));
+    }
+    for (const piece of between) allocator.free(piece);
+  }
+
+  advance(): void {}
+
+  release(): void {
+    for (const piece of this.#pinned) if (this.#allocator.holds(piece)) this.#allocator.free(piece);
+    this.#pinned = [];
     this.#allocator.emptyCache();
   }
 }

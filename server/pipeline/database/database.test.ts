@@ -55,6 +55,8 @@ describe('Database', () => {
     const database = makeDatabase({ leakAfterMs: 50, onLeak });
     const leaking = database.transaction(async (tx) => {
       await tx.query('SELECT pg_sleep(0.2)');
+      expect(database.status().leaked).toBe(0); // slow, but at work
+      await vi.waitFor(() => expect(onLeak).toHaveBeenCalledOnce());
       return database.status().leaked;
     });
     expect(await leaking).toBe(1);

@@ -35,7 +35,7 @@ export interface DatabaseOptions {
   idleInTransactionMs: number;
   /** Age at which a connection is replaced, s. @default 1800 */
   maxLifetimeSeconds: number;
-  /** A connection held longer is reported as leaked, ms. @default 3000 */
+  /** A connection held longer than this without a statement running on it is reported as leaked, ms. @default 3000 */
   leakAfterMs: number;
   /** @default 500 */
   slowQueryMs: number;
@@ -71,6 +71,16 @@ const DATABASE_DEFAULTS = {
   onConnectionError: () => {},
 } satisfies Partial<DatabaseOptions>;
 
+/** A connection that is checked out. Times are monotonic, ms. */
+interface Hold {
+  readonly since: number;
+  /** Since when no statement runs on it. */
+  restingSince: number;
+  running: number;
+  leaked: boolean;
+  timer: NodeJS.Timeout | undefined;
+}
+
 /** Attempts in total at a transaction that hit a deadlock or a serialization failure. */
 const TRANSACTION_ATTEMPTS = 4;
 
@@ -84,9 +94,8 @@ const TRANSACTION_ATTEMPTS = 4;
 export class Database implements Queryable {
   readonly #options: DatabaseOptions;
   readonly #pool: Pool;
-  readonly #held = new Map<PoolClient, { since: number; leaked: boolean }>();
+  readonly #held = new Map<PoolClient, Hold>();
   readonly #usedAt = new WeakMap<PoolClient, number>();
-  readonly #leakTimers = new Map<PoolClient, NodeJS.Timeout>();
   #closed = false;
 
   constructor(
@@ -217,23 +226,50 @@ export class Database implements Queryable {
     const callSite = callSiteOf(new Error());
     for (;;) {
       const client = await this.#connect();
-      const hold = { since: performance.now(), leaked: false };
+      const now = performance.now();
+      const hold: Hold = { since: now, restingSince: now, running: 0, leaked: false, timer: undefined };
       this.#held.set(client, hold);
-      const timer = setTimeout(() => {
-        hold.leaked = true;
-        this.#options.onLeak({ heldMs: Math.round(performance.now() - hold.since), callSite });
-      }, this.#options.leakAfterMs);
-      timer.unref();
-      this.#leakTimers.set(client, timer);
+      this.#watchHold(hold, callSite);
       const usedAt = this.#usedAt.get(client);
-      if (usedAt === undefined || performance.now() - usedAt < this.#options.checkIdleMs) return client;
+      if (usedAt === undefined || now - usedAt < this.#options.checkIdleMs) return client;
       try {
-        await client.query('SELECT 1');
+        await this.#busy(client, () => client.query('SELECT 1'));
         return client;
       } catch (error) {
         this.#release(client, true);
         if (isTimeout(error)) throw error; // a hole swallows the next one too
       }
+    }
+  }
+
+  /** A slow statement has limits of its own: only a connection on which nothing runs has been forgotten. */
+  #watchHold(hold: Hold, callSite: string): void {
+    const { leakAfterMs, onLeak } = this.#options;
+    const restedMs = hold.running > 0 ? 0 : performance.now() - hold.restingSince;
+    hold.timer = setTimeout(
+      () => {
+        const now = performance.now();
+        if (hold.running > 0 || now - hold.restingSince < leakAfterMs) {
+          this.#watchHold(hold, callSite);
+          return;
+        }
+        hold.leaked = true;
+        onLeak({ heldMs: Math.round(now - hold.since), callSite });
+      },
+      Math.max(1, Math.ceil(leakAfterMs - restedMs)),
+    );
+    hold.timer.unref();
+  }
+
+  async #busy<T>(client: PoolClient, statement: () => Promise<T>): Promise<T> {
+    const hold = this.#held.get(client);
+    if (!hold) return statement();
+    hold.running++;
+    try {
+      return await statement();
+    } finally {
+      hold.running--;
+      hold.restingSince = performance.now();
     }
   }
 
@@ -249,8 +285,7 @@ export class Database implements Queryable {
   }
 
   #release(client: PoolClient, destroy: boolean): void {
-    clearTimeout(this.#leakTimers.get(client));
-    this.#leakTimers.delete(client);
+    clearTimeout(this.#held.get(client)?.timer);
     this.#held.delete(client);
     this.#usedAt.set(client, performance.now());
     const surplus = this.#pool.totalCount > this.#options.size && this.#pool.waitingCount === 0;
@@ -260,7 +295,7 @@ export class Database implements Queryable {
   async #run<T extends object>(client: PoolClient, sql: string, values: readonly SqlValue[]): Promise<T[]> {
     const startedAt = performance.now();
     try {
-      const result = await client.query<T & Row>(sql, [...values]);
+      const result = await this.#busy(client, () => client.query<T & Row>(sql, [...values]));
       return result.rows;
     } finally {
       const durationMs = performance.now() - startedAt;

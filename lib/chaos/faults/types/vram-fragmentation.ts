@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import { defineFaultType } from '../define.ts';
+
+export const vramFragmentation = defineFaultType({
+  type: 'vram_fragmentation',
+  title: 'VRAM fragmentation',
+  description:
+    'Small pieces in use pin the memory around them: requests fail though the sum of free would do.',
+  plane: 'agent',
+  services: ['gpu'],
+  params: z.strictObject({
+    targetFreeMib: z.number().min(0).max(24_564).default(256).meta({
+      title: 'Target free',
+      description: 'Memory that is left to the driver in one piece',
+      unit: 'MiB',
+    }),
+  }),
+  promises: [{ service: 'gpu', text: 'Out of memory halves the batch size; it grows again after the end.' }],
+});

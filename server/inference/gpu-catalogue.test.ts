@@ -1,0 +1,271 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { FAULT_HEADER } from '#lib/chaos/faults/fault.ts';
+import {
+  arm,
+  complete,
+  detect,
+  detectBatch,
+  endAll,
+  expectHealthy,
+  expectRefused,
+  type Fixture,
+  frame,
+  health,
+  start,
+  startFast,
+} from './inference-fixture.ts';
+
+afterEach(endAll);
+
+const PATIENT = { timeout: 8000, interval: 5 };
+
+const hitsOf = (fixture: Fixture, id: string) =>
+  fixture.services.injector.activity().find((activity) => activity.id === id)?.hits;
+const restarts = (fixture: Fixture) => fixture.services.host.status().restarts;
+
+/** Every detection is clean again: on the card, at full speed, without a mark. */
+async function expectClean(fixture: Fixture): Promise<void> {
+  await expectHealthy(fixture.yolo26);
+  await expectHealthy(fixture.nemotron);
+  const response = await detect(fixture);
+  expect(response.status).toBe(200);
+  expect(response.headers.get(FAULT_HEADER)).toBeNull();
+  expect(await response.json()).toMatchObject({ device: 'cuda', inference_time_ms: 40 });
+}
+
+describe('driver_crash', () => {
+  it('latched: Xid 79 until its end, then the services restart by themselves within 5 s', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'driver_crash');
+    await expectRefused(await detect(fixture), 'GPU_LOST', id);
+    await expectRefused(await complete(fixture), 'GPU_LOST', id);
+    expect(fixture.services.host.status().xids.map(({ code }) => code)).toEqual([79]);
+    fixture.clock.advance(30_000);
+    await expectRefused(await detect(fixture), 'GPU_LOST', id);
+    const activity = await fixture.services.injector.end(id, 'stopped');
+    expect(activity?.hitsByKind).toMatchObject({ xid: 1, detect: 2, completion: 1 });
+    const endedAt = fixture.clock.monotonicMs();
+    await expectHealthy(fixture.yolo26);
+    expect(fixture.clock.monotonicMs() - endedAt).toBeLessThan(5000);
+    await expectClean(fixture);
+    expect(fixture.effects.map(({ faultId, over }) => [faultId, over])).toEqual([
+      [id, false],
+      [id, true],
+    ]);
+  });
+
+  it('crash_loop: each restart is followed by the next crash, counted', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'driver_crash', { mode: 'crash_loop' });
+    const xids = () => fixture.services.host.status().xids.length;
+    await vi.waitFor(async () => {
+      await detect(fixture);
+      expect(xids()).toBeGreaterThanOrEqual(3);
+    }, PATIENT);
+    expect(restarts(fixture)).toBeGreaterThanOrEqual(4);
+    await fixture.services.injector.end(id, 'stopped');
+    await expectClean(fixture);
+  });
+
+  it('ends at its time to live, with nobody there to end it', async () => {
+    const fixture = await startFast();
+    await arm(fixture, 'driver_crash');
+    fixture.clock.advance(900_000);
+    await vi.waitFor(() => expect(fixture.services.injector.all()).toEqual([]), PATIENT);
+    await expectClean(fixture);
+  });
+});
+
+describe('context_corruption', () => {
+  it('fails every call of that model until it has restarted, again and again, with back-off', async () => {
+    const fixture = await startFast();
+    const { host, injector } = fixture.services;
+    const id = await arm(fixture, 'context_corruption');
+    const failed = await detect(fixture);
+    expect(failed.status).toBe(500);
+    await expectRefused(failed, 'CUDA_ERROR', id);
+    await expectRefused(await detect(fixture), 'CUDA_ERROR', id);
+    expect((await health(fixture.yolo26)).status).toBe(503);
+    expect(host.runtimes.nemotron.context?.corrupted).toBe(false); // a context of its own
+    const restartedAt: number[] = [];
+    await vi.waitFor(async () => {
+      await detect(fixture);
+      const { restarts: count } = host.runtimes.yolo26;
+      if (count > restartedAt.length) restartedAt.push(fixture.clock.monotonicMs());
+      expect(restartedAt.length).toBe(3);
+    }, PATIENT);
+    const [first = 0, second = 0, third = 0] = restartedAt;
+    expect(second - first).toBeGreaterThanOrEqual(2000); // 2 s of back-off, then 3
+    expect(third - second).toBeGreaterThanOrEqual(3000);
+    expect(hitsOf(fixture, id)).toBeGreaterThan(3);
+    await injector.end(id, 'stopped');
+    await expectClean(fixture);
+    expect(host.runtimes.nemotron.restarts).toBe(0);
+  });
+
+  it('with a ratio of 0 spoils nothing', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'context_corruption', {}, 0);
+    expect((await detect(fixture)).headers.get(FAULT_HEADER)).toBeNull();
+    expect(hitsOf(fixture, id)).toBe(0);
+  });
+});
+
+describe('model_corrupted', () => {
+  const yolo26File = ({ modelsDir }: Fixture) => readFile(join(modelsDir, 'yolo26.model'));
+  const storeFile = ({ modelsDir }: Fixture) => readFile(join(modelsDir, 'store', 'yolo26.model'));
+
+  it('changes the file on the disk; fetched again from the store after the end, then loaded', async () => {
+    const fixture = await startFast();
+    expect(await yolo26File(fixture)).toEqual(await storeFile(fixture));
+    const id = await arm(fixture, 'model_corrupted');
+    expect(await yolo26File(fixture)).not.toEqual(await storeFile(fixture));
+    await expectRefused(await detect(fixture), 'MODEL_CORRUPTED', id);
+    expect((await health(fixture.yolo26)).body).toMatchObject({
+      error: { message: expect.stringMatching(/checksum of the model file is wrong/) },
+    });
+    expect((await complete(fixture)).status).toBe(200); // the other model goes on
+    fixture.clock.advance(10_000);
+    await expectRefused(await detect(fixture), 'MODEL_CORRUPTED', id); // the store is down as well
+    expect(hitsOf(fixture, id)).toBe(2);
+    await fixture.services.injector.end(id, 'stopped');
+    await expectClean(fixture);
+    expect(await yolo26File(fixture)).toEqual(await storeFile(fixture));
+    await vi.waitFor(
+      () => expect(fixture.effects.at(-1)).toMatchObject({ faultId: id, over: true }),
+      PATIENT,
+    );
+  });
+
+  it('heals by itself at once while the store is there', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'model_corrupted', { storeDown: false });
+    await expectRefused(await detect(fixture), 'MODEL_CORRUPTED', id);
+    await expectClean(fixture);
+    expect(fixture.services.host.files.fetched).toBe(1);
+    expect(await yolo26File(fixture)).toEqual(await storeFile(fixture));
+  });
+
+  it('holds on the CPU too', async () => {
+    const fixture = await startFast();
+    await arm(fixture, 'no_gpu');
+    const id = await arm(fixture, 'model_corrupted');
+    await expectRefused(await detect(fixture), 'MODEL_CORRUPTED', id);
+    await fixture.services.injector.end(id, 'stopped');
+    await vi.waitFor(
+      async () => expect(await (await detect(fixture)).json()).toMatchObject({ device: 'cpu' }),
+      PATIENT,
+    );
+    await fixture.services.injector.endAll('stopped');
+    await expectClean(fixture);
+  });
+
+  it('a file damaged by somebody else is found at the next load, and not called ours', async () => {
+    const fixture = await startFast();
+    const path = join(fixture.modelsDir, 'yolo26.model');
+    await writeFile(path, 'rubbish');
+    const id = await arm(fixture, 'driver_crash');
+    await fixture.services.injector.end(id, 'stopped');
+    await expectClean(fixture);
+    expect(fixture.services.host.files.fetched).toBe(1);
+    expect(await yolo26File(fixture)).toEqual(await storeFile(fixture));
+  });
+});
+
+describe('model_version_mismatch', () => {
+  it('refuses to serve, names both versions, and serves again after the end', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'model_version_mismatch', { model: 'nemotron', version: '2024.9' });
+    const refused = await complete(fixture);
+    const { error } = (await refused.clone().json()) as { error: { message: string } };
+    await expectRefused(refused, 'MODEL_VERSION_MISMATCH', id);
+    expect(error.message).toContain('expected version nemotron-nano-q4-2026.1, found nemotron-2024.9');
+    expect((await detect(fixture)).status).toBe(200);
+    fixture.clock.advance(20_000);
+    expect((await complete(fixture)).status).toBe(503);
+    await fixture.services.injector.end(id, 'stopped');
+    await expectHealthy(fixture.nemotron);
+    expect((await complete(fixture)).status).toBe(200);
+    await expectClean(fixture);
+  });
+});
+
+describe('inference_timeout', () => {
+  it('keeps the card for its deadline and answers 504; the next call after the end is clean', async () => {
+    const fixture = await start();
+    const id = await arm(fixture, 'inference_timeout', { deadlineMs: 300 });
+    const startedAt = performance.now();
+    const [late] = await Promise.all([detect(fixture), detect(fixture)]);
+    expect(performance.now() - startedAt).toBeGreaterThan(595); // one after the other
+    expect(late.status).toBe(504);
+    await expectRefused(late, 'INFERENCE_TIMEOUT', id);
+    expect(hitsOf(fixture, id)).toBe(2);
+    const held = detect(fixture);
+    await vi.waitFor(() => expect(fixture.services.host.device.kernelAgeMs).toBeGreaterThan(0), PATIENT);
+    await fixture.services.injector.end(id, 'stopped');
+    expect((await held).status).toBe(504);
+    expect((await detect(fixture)).status).toBe(200);
+  });
+});
+
+describe('no_gpu and device_index', () => {
+  it.each(['no_gpu', 'device_index'])(
+    '%s: runs on the CPU, twelve times slower, and on the card right after its end',
+    async (type) => {
+      const fixture = await startFast();
+      const id = await arm(fixture, type);
+      const slow = await detect(fixture);
+      expect(slow.headers.get(FAULT_HEADER)).toBe(id);
+      expect(await slow.json()).toMatchObject({ device: 'cpu', inference_time_ms: 480 });
+      expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'degraded', device: 'cpu' });
+      expect(fixture.services.host.device.available).toBe(type === 'device_index'); // idle, but there
+      expect(hitsOf(fixture, id)).toBe(1);
+      await fixture.services.injector.end(id, 'stopped');
+      await expectClean(fixture);
+    },
+  );
+
+  it('no_gpu and connection_error together: the card is there when both have ended', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'no_gpu');
+    await arm(fixture, 'connection_error');
+    await fixture.services.injector.end(id, 'stopped');
+    expect(await (await detect(fixture)).json()).toMatchObject({ device: 'cpu' });
+    await fixture.services.injector.endAll('stopped');
+    await expectClean(fixture);
+  });
+});
+
+describe('vram_fragmentation', () => {
+  it('fails a batch that the sum of free memory would hold, and leaves nothing behind', async () => {
+    const fixture = await startFast();
+    const { host } = fixture.services;
+    const freeBefore = host.device.memory.freeBytes;
+    const id = await arm(fixture, 'vram_fragmentation', { targetFreeMib: 100 });
+    const { memory } = host.status();
+    expect(memory.freeMib).toBeLessThan(125);
+    expect(memory.freeMib + memory.cachedMib).toBeGreaterThan(3000); // eight images need 1440
+    expect(memory.largestFreeMib).toBeLessThan(180);
+    const refused = await detectBatch(fixture, await Promise.all([14, 15].map(frame)));
+    const { error } = (await refused.clone().json()) as { error: { message: string } };
+    await expectRefused(refused, 'OUT_OF_MEMORY', id);
+    expect(error.message).toMatch(/[3-4]\.\d+ GiB is reserved by PyTorch but unallocated/);
+    expect(hitsOf(fixture, id)).toBeGreaterThan(0);
+    await fixture.services.injector.end(id, 'stopped');
+    host.emptyCaches();
+    expect(host.device.memory.freeBytes).toBe(freeBefore);
+    expect((await detect(fixture)).status).toBe(200);
+  });
+
+  it('is gone with the process that was fragmented', async () => {
+    const fixture = await startFast();
+    const id = await arm(fixture, 'vram_fragmentation');
+    const crash = await arm(fixture, 'driver_crash');
+    await fixture.services.injector.end(crash, 'stopped');
+    await expectClean(fixture);
+    await fixture.services.injector.end(id, 'stopped');
+    await expectClean(fixture);
+  });
+});
