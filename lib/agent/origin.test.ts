@@ -42,6 +42,7 @@ describe('judge', () => {
     ['nemotron', 'inference', 'process_killed', 'refused'],
     ['gpu', 'inference', 'process_paused', 'timeout'],
     ['database', 'database', 'process_killed', 'reset'],
+    ['gpu', 'gpu', 'connection_error', 'error_reply'],
     ['redis', 'redis', 'latency', 'reset'],
     ['pubsub', 'redis', 'intermittent', 'reset'],
   ] as const)('sees %s suffer from %s %s', (service, upstream, type, kind) => {

@@ -85,7 +85,7 @@ export function judge(
     (fault) =>
       (fault.endedAt === undefined || now - fault.endedAt <= recentMs) &&
       reaches(fault, symptom.service) &&
-      (MAKES[fault.type]?.includes(symptom.kind) ?? true),
+      makes(fault, symptom.kind),
   );
   // A fault in force explains better than one that has ended.
   const culprit = suspects.find((fault) => fault.endedAt === undefined) ?? suspects[0];
@@ -110,6 +110,12 @@ function kindOf(code: string, text: string): FailureKind {
 
 const CONNECTION_LOST =
   /connection is closed|socket hang up|terminated|connection error|isn't writeable|max retries per request|not queryable|reset|socket closed|connection closed|ended|not subscribed|reached no subscriber/i;
+
+function makes({ service, type }: ActiveFault, kind: FailureKind): boolean {
+  // What a card does to its services: they answer with errors, hang, and are started again.
+  if (service === 'gpu' && kind !== 'malformed') return true;
+  return MAKES[type]?.includes(kind) ?? true;
+}
 
 /** A fault reaches a service when it is aimed at it, stands upstream of it, or disturbs its network. */
 function reaches(fault: ActiveFault, service: ServiceName): boolean {

@@ -1,5 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { CircuitBreaker } from '#lib/chaos/breaker/circuit-breaker.ts';
 import { startTestPostgres, type TestPostgres } from '#tests/support/postgres.ts';
 import { Database, type DatabaseOptions } from './database.ts';
 import { CheckoutTimeoutError, isDatabaseTrouble } from './database-error.ts';
@@ -52,7 +53,8 @@ describe('Database', () => {
 
   it('names who holds a connection for too long', async () => {
     const onLeak = vi.fn();
-    const database = makeDatabase({ leakAfterMs: 50, onLeak });
+    const breaker = new CircuitBreaker('database');
+    const database = makeDatabase({ leakAfterMs: 50, onLeak, guard: (work) => breaker.execute(work) });
     const leaking = database.transaction(async (tx) => {
       await tx.query('SELECT pg_sleep(0.2)');
       expect(database.status().leaked).toBe(0); // slow, but at work

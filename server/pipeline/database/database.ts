@@ -137,7 +137,8 @@ export class Database implements Queryable {
    * @throws {CheckoutTimeoutError} and whatever pg throws
    */
   query<T extends object = Row>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
-    return this.#guarded(() => this.#withClient((client) => this.#run<T>(client, sql, values)));
+    const caller = new Error();
+    return this.#guarded(() => this.#withClient(caller, (client) => this.#run<T>(client, sql, values)));
   }
 
   /**
@@ -146,10 +147,11 @@ export class Database implements Queryable {
    * A connection lost during COMMIT leaves the outcome unknown: write under a unique key, then repeat.
    */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    const caller = new Error();
     return this.#guarded(async () => {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await this.#withClient((client) => this.#transact(client, work));
+          return await this.#withClient(caller, (client) => this.#transact(client, work));
         } catch (error) {
           if (attempt >= TRANSACTION_ATTEMPTS || !isRepeatable(error)) throw error;
           await new Promise((resolve) => setTimeout(resolve, 10 * 2 ** attempt * (1 + Math.random())));
@@ -160,13 +162,15 @@ export class Database implements Queryable {
 
   /** Statements past the breaker, for the ledger: it must say what is there, not what the breaker believes. */
   readonly direct: Queryable = {
-    query: <T extends object = Row>(sql: string, values: readonly SqlValue[] = []) =>
-      this.#told(() => this.#withClient((client) => this.#run<T>(client, sql, values))),
+    query: <T extends object = Row>(sql: string, values: readonly SqlValue[] = []) => {
+      const caller = new Error();
+      return this.#told(() => this.#withClient(caller, (client) => this.#run<T>(client, sql, values)));
+    },
   };
 
   /** A client for a tool that needs the connection itself. It is destroyed afterwards. */
   async withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#checkout();
+    const client = await this.#checkout(new Error());
     try {
       return await work(client);
     } finally {
@@ -210,8 +214,8 @@ export class Database implements Queryable {
     }
   }
 
-  async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#checkout();
+  async #withClient<T>(caller: Error, work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#checkout(caller);
     try {
       const result = await work(client);
       this.#release(client, false);
@@ -222,14 +226,14 @@ export class Database implements Queryable {
     }
   }
 
-  async #checkout(): Promise<PoolClient> {
-    const callSite = callSiteOf(new Error());
+  /** `caller` was made where the work was asked for: from here the breaker would look like its owner. */
+  async #checkout(caller: Error): Promise<PoolClient> {
     for (;;) {
       const client = await this.#connect();
       const now = performance.now();
       const hold: Hold = { since: now, restingSince: now, running: 0, leaked: false, timer: undefined };
       this.#held.set(client, hold);
-      this.#watchHold(hold, callSite);
+      this.#watchHold(hold, caller);
       const usedAt = this.#usedAt.get(client);
       if (usedAt === undefined || now - usedAt < this.#options.checkIdleMs) return client;
       try {
@@ -243,18 +247,18 @@ export class Database implements Queryable {
   }
 
   /** A slow statement has limits of its own: only a connection on which nothing runs has been forgotten. */
-  #watchHold(hold: Hold, callSite: string): void {
+  #watchHold(hold: Hold, caller: Error): void {
     const { leakAfterMs, onLeak } = this.#options;
     const restedMs = hold.running > 0 ? 0 : performance.now() - hold.restingSince;
     hold.timer = setTimeout(
       () => {
         const now = performance.now();
         if (hold.running > 0 || now - hold.restingSince < leakAfterMs) {
-          this.#watchHold(hold, callSite);
+          this.#watchHold(hold, caller);
           return;
         }
         hold.leaked = true;
-        onLeak({ heldMs: Math.round(now - hold.since), callSite });
+        onLeak({ heldMs: Math.round(now - hold.since), callSite: callSiteOf(caller) });
       },
       Math.max(1, Math.ceil(leakAfterMs - restedMs)),
     );

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { createRequire } from 'node:module';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import ftpSrv, { type FtpConnection } from 'ftp-srv';
 import type { Logger } from '../../logging.ts';
@@ -57,7 +58,10 @@ export async function startFtpServer(options: FtpServerOptions): Promise<FtpServ
   const sessions = new Map<string, UploadSession>();
 
   server.on('connect' as 'disconnect', ({ connection }) => {
-    (connection as CommandConnection).commandSocket.setNoDelay(true); // 150 and 226 in a row: Nagle would hold the second for 40 ms
+    const { commandSocket } = connection as CommandConnection;
+    commandSocket.setNoDelay(true); // 150 and 226 in a row: Nagle would hold the second for 40 ms
+    // A socket that has closed forgets it, and ftp-srv compares it with that of a data connection that comes late.
+    Object.defineProperty(commandSocket, 'remoteAddress', { value: commandSocket.remoteAddress });
   });
   server.on('login', ({ connection, username, password }, resolve, reject) => {
     if (!matches(credentials[username], password)) {
@@ -91,6 +95,29 @@ export async function startFtpServer(options: FtpServerOptions): Promise<FtpServ
     },
   };
 }
+
+interface PassiveConnector {
+  dataServer: Server | null;
+  setupServer(): Promise<unknown>;
+}
+
+const { prototype: passive } = createRequire(import.meta.url)('ftp-srv/src/connector/passive.js') as {
+  prototype: PassiveConnector;
+};
+const { setupServer } = passive;
+// A data connection that was reset before it is accepted has no address: ftp-srv would throw, and end the process.
+passive.setupServer = async function (this: PassiveConnector) {
+  const made = await setupServer.call(this);
+  const { dataServer } = this;
+  for (const listener of dataServer?.listeners('connection') ?? []) {
+    dataServer?.off('connection', listener as (socket: Socket) => void);
+    dataServer?.on('connection', (socket: Socket) => {
+      if (socket.remoteAddress === undefined) socket.destroy();
+      else listener.call(dataServer, socket);
+    });
+  }
+  return made;
+};
 
 /** One flat folder that shows nothing: names lead to uploads, never to paths. */
 class CameraFileSystem extends FileSystem {
