@@ -61,13 +61,13 @@ describe('judge', () => {
   it.each([
     ['nemotron', 'rate_limited', 'error_reply', 'refused'],
     ['yolo26', 'partial_batch', 'error_reply', 'timeout'],
-    ['redis', 'error_reply', 'error_reply', 'reset'],
+    ['redis', 'error_reply', 'error_reply', 'timeout'],
     ['redis', 'connection_reset', 'reset', 'error_reply'],
     ['database', 'query_error', 'error_reply', 'refused'],
     ['database', 'deadlock', 'error_reply', 'reset'],
     ['database', 'slow_query', 'timeout', 'error_reply'],
     ['database', 'connection_lost', 'reset', 'timeout'],
-    ['database', 'too_many_connections', 'error_reply', 'reset'],
+    ['database', 'too_many_connections', 'error_reply', 'refused'],
   ] as const)('on %s, blames %s for %s and not for %s', (service, type, made, notMade) => {
     expect(originOf(service, made, makeFault({ service, type }))).toBe('injected');
     expect(originOf(service, notMade, makeFault({ service, type }))).toBe('organic');

@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { FAULT_HEADER, faultMark } from '#lib/chaos/faults/fault.ts';
 import { type ProxyHarness, startProxyHarness } from '#tests/support/proxy-harness.ts';
@@ -10,8 +12,10 @@ let services: InferenceServices;
 let harness: ProxyHarness;
 let yolo26: string;
 let nemotron: string;
+let modelsDir: string;
 
 beforeAll(async () => {
+  modelsDir = await mkdtemp(join(tmpdir(), 'brownout-models-'));
   services = await startInferenceServices({
     profile: inferenceProfile('game-day'),
     logger: createLogger('test', 'silent'),
@@ -19,6 +23,7 @@ beforeAll(async () => {
     nemotron: { host: '127.0.0.1', port: 0 },
     uploadLimits: { fileBytes: 2 ** 20, files: 10 },
     onAfterEffect: () => {},
+    modelsDir,
   });
   harness = startProxyHarness();
   const open = async (service: 'yolo26' | 'nemotron') =>
@@ -30,6 +35,7 @@ afterEach(() => harness.endAll());
 afterAll(async () => {
   await harness.close();
   await services.close();
+  await rm(modelsDir, { recursive: true, force: true });
 });
 
 const complete = () =>
