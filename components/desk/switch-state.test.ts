@@ -12,6 +12,7 @@ const catalogue: Catalogue = {
       plane: 'protocol',
       services: ['redis'],
       defaultRatio: 0.5,
+      modifiers: [],
       params: {},
       promises: [],
     },

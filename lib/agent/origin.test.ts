@@ -67,6 +67,14 @@ describe('judge', () => {
     ['database', 'deadlock', 'error_reply', 'reset'],
     ['database', 'slow_query', 'timeout', 'error_reply'],
     ['database', 'connection_lost', 'reset', 'timeout'],
+    ['network', 'bandwidth', 'timeout', 'refused'],
+    ['network', 'flapping', 'refused', 'error_reply'],
+    ['network', 'partition', 'timeout', 'refused'],
+    ['network', 'slow_close', 'timeout', 'refused'],
+    ['pubsub', 'disconnect', 'reset', 'error_reply'],
+    ['pubsub', 'publish_failure', 'error_reply', 'timeout'],
+    ['pubsub', 'publish_timeout', 'timeout', 'error_reply'],
+    ['pubsub', 'subscription_failure', 'error_reply', 'reset'],
     ['database', 'too_many_connections', 'error_reply', 'refused'],
   ] as const)('on %s, blames %s for %s and not for %s', (service, type, made, notMade) => {
     expect(originOf(service, made, makeFault({ service, type }))).toBe('injected');

@@ -17,6 +17,21 @@ const matchSchema = z
   })
   .meta({ description: 'Only calls whose text contains every given part are hit' });
 
+const turnMs = z.number().int().min(100).max(600_000);
+const pulseSchema = z
+  .strictObject({ activeMs: turnMs.meta({ unit: 'ms' }), dormantMs: turnMs.meta({ unit: 'ms' }) })
+  .meta({ description: 'Acts and rests in turns from its start; acting comes first' });
+const failFirst = z
+  .number()
+  .int()
+  .min(1)
+  .max(1_000_000)
+  .meta({ description: 'Only the first so many matching calls can be hit; health checks are counted apart' });
+const rampMs = z.number().int().min(100).max(TTL_MAX_MS).meta({
+  description: 'Time in which the strength grows from 0: the delay of a latency, otherwise the ratio',
+  unit: 'ms',
+});
+
 const ttlMs = z
   .number()
   .int()
@@ -38,6 +53,9 @@ export const startFaultSchema = z.strictObject({
   ttlMs: ttlMs.optional(),
   seed: z.number().int().min(0).max(0xffff_ffff).optional(),
   match: matchSchema.optional(),
+  pulse: pulseSchema.optional(),
+  failFirst: failFirst.optional(),
+  rampMs: rampMs.optional(),
 });
 export type StartFault = z.infer<typeof startFaultSchema>;
 
@@ -69,6 +87,9 @@ export interface Fault {
   ratio: number;
   seed: number;
   match?: z.infer<typeof matchSchema> | undefined;
+  pulse?: { activeMs: number; dormantMs: number } | undefined;
+  failFirst?: number | undefined;
+  rampMs?: number | undefined;
   /** Lease as last asked for. */
   ttlMs: number;
   /** Time left at the moment this was sent, ms; count it down locally. */
@@ -134,6 +155,8 @@ export interface Catalogue {
     plane: FaultPlane;
     services: ServiceName[];
     defaultRatio: number;
+    /** Modifiers of `POST /faults` that this type takes; the others are refused. */
+    modifiers: ('pulse' | 'failFirst' | 'rampMs')[];
     /** JSON Schema (2020-12) of `params`, with `title`, `description`, `unit`, `default`, bounds. */
     params: Record<string, unknown>;
     promises: { service: ServiceName; text: string }[];

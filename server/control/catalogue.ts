@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FAULT_TYPES, faultTypesFor } from '../../lib/chaos/faults/catalogue.ts';
 import { SERVICE_NAMES, type ServiceName } from '../../lib/chaos/faults/fault.ts';
+import { modifiersOf } from '../../lib/chaos/faults/modifiers.ts';
 import { PRESETS } from '../../lib/chaos/faults/presets.ts';
 import { type Catalogue, TTL_DEFAULT_MS, TTL_MAX_MS, TTL_MIN_MS } from '../../lib/protocol/faults.ts';
 
@@ -32,6 +33,7 @@ export function readCatalogue(): Catalogue {
       plane: declared.plane,
       services: [...declared.services],
       defaultRatio: declared.defaultRatio ?? 1,
+      modifiers: [...modifiersOf(declared)],
       params: z.toJSONSchema(declared.params, { io: 'input' }),
       promises: [...(declared.promises ?? [])],
     })),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FAULT_TYPES, injectorFor } from '#lib/chaos/faults/catalogue.ts';
 import type { FaultType } from '#lib/chaos/faults/define.ts';
+import { modifiersOf } from '#lib/chaos/faults/modifiers.ts';
 import { PRESETS } from '#lib/chaos/faults/presets.ts';
 
 interface ParameterSchema {
@@ -20,6 +21,13 @@ export function describeCatalogue(): string {
     '# Fault types',
     'This page is written by `npm run docs` from `lib/chaos/faults/`; a test fails when it is out of date.',
     'Every fault is a lease: it ends after `ttlMs` (1 s to 15 min, default 60 s) where it acts, whatever happens to the console. `ratio` (0–1) is the share of calls that are hit; `seed` makes the same calls meet the same fate; `match` narrows it to a route, a command, SQL text or a file name.',
+    [
+      'Modifiers of `POST /faults`, counted and timed where the fault acts, on the monotonic clock from its start:',
+      '',
+      '- `pulse` `{activeMs, dormantMs}`: it acts and rests in turns, beginning with acting. Calls made while it rests are not counted.',
+      '- `failFirst` n: only the first n matching calls can be hit (`ratio` still decides which of them); then all is well again. Health checks are counted apart.',
+      '- `rampMs`: its strength grows from 0 to full in this time. For a latency the delay grows and `ratio` stays; for the others `ratio` grows.',
+    ].join('\n'),
     ...FAULT_TYPES.map(describeType),
     '## Presets',
     [
@@ -39,7 +47,11 @@ function describeType(type: FaultType): string {
   return [
     `## \`${type.type}\`: ${type.title}`,
     type.description,
-    `Services: ${type.services.join(', ')}. Plane: ${type.plane}; acts in: ${injectors.join(', ')}. Default ratio: ${type.defaultRatio ?? 1}.`,
+    `Services: ${type.services.join(', ')}. Plane: ${type.plane}; acts in: ${injectors.join(', ')}. Default ratio: ${type.defaultRatio ?? 1}. Modifiers: ${
+      modifiersOf(type)
+        .map((name) => `\`${name}\``)
+        .join(', ') || 'none'
+    }.`,
     describeParameters(type),
     promises.length > 0 ? `What the system promises under it:\n\n${promises.join('\n')}` : '',
   ]

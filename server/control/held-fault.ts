@@ -8,6 +8,7 @@ import type {
   InjectorName,
   ServiceName,
 } from '../../lib/chaos/faults/fault.ts';
+import type { FaultModifier } from '../../lib/chaos/faults/modifiers.ts';
 import type { ActiveFault } from '../../lib/protocol/events.ts';
 import type { Fault, FaultReceipt, Owner } from '../../lib/protocol/faults.ts';
 
@@ -30,6 +31,7 @@ export interface PlannedFault {
   ratio: number;
   seed: number;
   match: FaultMatch | undefined;
+  modifiers: Pick<FaultSpec, FaultModifier>;
   ttlMs: number;
   injector: InjectorName;
 }
@@ -105,7 +107,7 @@ export class HeldFault {
   }
 
   spec(change: Partial<Pick<FaultSpec, 'version' | 'params' | 'ratio' | 'ttlMs'>> = {}): FaultSpec {
-    const { service, type, params, ratio, seed, match } = this.plan;
+    const { service, type, params, ratio, seed, match, modifiers } = this.plan;
     return {
       id: this.id,
       version: this.version,
@@ -115,6 +117,7 @@ export class HeldFault {
       ratio,
       seed,
       match,
+      ...modifiers,
       ttlMs: Math.max(1, this.leftMs),
       ...change,
     };
@@ -140,6 +143,7 @@ export class HeldFault {
       ratio: plan.ratio,
       seed: plan.seed,
       ...(plan.match ? { match: plan.match } : {}),
+      ...plan.modifiers,
       ttlMs: plan.ttlMs,
       leftMs: this.leftMs,
       owner: this.owner,

@@ -40,7 +40,7 @@ export class CallFaults {
     const late = this.#injector.decide('gpu', call, ['latency']);
     if (!late) return undefined;
     const { latencyMs, jitterMs } = late.fault.params as { latencyMs: number; jitterMs: number };
-    const delayMs = Math.max(0, latencyMs + (2 * late.draw - 1) * jitterMs);
+    const delayMs = Math.max(0, latencyMs + (2 * late.draw - 1) * jitterMs) * late.delayShare;
     await sleep(this.#clock, delayMs, call.signal);
     return late.fault.id;
   }

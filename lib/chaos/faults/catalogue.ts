@@ -1,28 +1,37 @@
 import type { FaultType } from './define.ts';
 import type { InjectorName, ServiceName } from './fault.ts';
+import { bandwidth } from './types/bandwidth.ts';
 import { connectionError } from './types/connection-error.ts';
 import { connectionLost } from './types/connection-lost.ts';
 import { connectionReset } from './types/connection-reset.ts';
 import { contextCorruption } from './types/context-corruption.ts';
 import { deadlock } from './types/deadlock.ts';
 import { deviceIndex } from './types/device-index.ts';
+import { disconnect } from './types/disconnect.ts';
 import { driverCrash } from './types/driver-crash.ts';
 import { errorReply } from './types/error-reply.ts';
+import { flapping } from './types/flapping.ts';
 import { inferenceTimeout } from './types/inference-timeout.ts';
 import { intermittent } from './types/intermittent.ts';
 import { latency } from './types/latency.ts';
 import { malformedResponse } from './types/malformed-response.ts';
+import { messageLoss } from './types/message-loss.ts';
 import { modelCorrupted } from './types/model-corrupted.ts';
 import { modelVersionMismatch } from './types/model-version-mismatch.ts';
 import { noGpu } from './types/no-gpu.ts';
 import { packetLoss } from './types/packet-loss.ts';
 import { partialBatch } from './types/partial-batch.ts';
+import { partition } from './types/partition.ts';
 import { processKilled } from './types/process-killed.ts';
 import { processPaused } from './types/process-paused.ts';
+import { publishFailure } from './types/publish-failure.ts';
+import { publishTimeout } from './types/publish-timeout.ts';
 import { queryError } from './types/query-error.ts';
 import { rateLimited } from './types/rate-limited.ts';
 import { serverError } from './types/server-error.ts';
+import { slowClose } from './types/slow-close.ts';
 import { slowQuery } from './types/slow-query.ts';
+import { subscriptionFailure } from './types/subscription-failure.ts';
 import { thermalThrottle } from './types/thermal-throttle.ts';
 import { timeout } from './types/timeout.ts';
 import { tooManyConnections } from './types/too-many-connections.ts';
@@ -48,7 +57,16 @@ export const FAULT_TYPES: readonly FaultType[] = [
   slowQuery,
   connectionLost,
   tooManyConnections,
+  disconnect,
+  messageLoss,
+  publishFailure,
+  publishTimeout,
+  subscriptionFailure,
   packetLoss,
+  bandwidth,
+  flapping,
+  partition,
+  slowClose,
   vramExhaustion,
   vramFragmentation,
   thermalThrottle,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { FaultPlane, InjectorName, ServiceName } from './fault.ts';
+import type { FaultParams, FaultPlane, FaultPulse, InjectorName, ServiceName } from './fault.ts';
 
 /** How the seed document words what must happen to the system under the fault. */
 export interface FaultPromise {
@@ -26,6 +26,12 @@ export interface FaultType {
   readonly defaultRatio?: number;
   /** The process that acts, when it does not follow from the service (see `injectorFor`). */
   readonly injector?: InjectorName;
+  /** False: it changes a state instead of hitting calls, so that no first calls and no ramp exist. @default true */
+  readonly perCall?: boolean;
+  /** A ramp makes its delay grow; otherwise its ratio. */
+  readonly rampsDelay?: boolean;
+  /** Turns of acting and not acting that belong to the type itself. */
+  readonly rhythm?: (params: FaultParams) => FaultPulse;
   readonly promises?: readonly FaultPromise[];
 }
 

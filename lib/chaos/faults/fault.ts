@@ -59,6 +59,12 @@ export interface FaultMatch {
   file?: string | undefined;
 }
 
+/** Turns of acting and not acting, from the fault's start; acting comes first. */
+export interface FaultPulse {
+  readonly activeMs: number;
+  readonly dormantMs: number;
+}
+
 /** What an injector needs to act: a validated fault with its lease. */
 export interface FaultSpec {
   readonly id: string;
@@ -72,6 +78,12 @@ export interface FaultSpec {
   /** 32-bit unsigned. Same seed and same calls, same verdicts. */
   readonly seed: number;
   readonly match?: FaultMatch | undefined;
+  /** @default acting all the time */
+  readonly pulse?: FaultPulse | undefined;
+  /** Only the first so many matching calls can be hit; health checks are counted apart. @default all */
+  readonly failFirst?: number | undefined;
+  /** Time from the start in which the strength grows from 0 to full: the delay of latency, otherwise the ratio. */
+  readonly rampMs?: number | undefined;
   /** Time left to live at the moment this spec was sent, ms. Counted down by the injector's monotonic clock. */
   readonly ttlMs: number;
 }

@@ -4,6 +4,7 @@ import { emitSafely } from '../emit.ts';
 import { ChaosError } from '../errors.ts';
 import { drawFor } from '../random.ts';
 import type { FaultActivity, FaultEndReason, FaultMatch, FaultSpec, ServiceName } from './fault.ts';
+import { delayShareOf, isDormant, nextTurnMs, strengthOf, thresholdOf } from './modifiers.ts';
 
 /** A call as an injector sees it. */
 export interface CallInfo {
@@ -15,6 +16,8 @@ export interface CallInfo {
   readonly file?: string;
   /** A transaction is open in which this SQL statement would run. */
   readonly inTransaction?: boolean;
+  /** The channels of a pub/sub command. */
+  readonly channels?: readonly string[] | undefined;
   /** Health checks are numbered apart, so that their rhythm does not shift the verdicts of the work. */
   readonly healthCheck?: boolean;
 }
@@ -23,9 +26,14 @@ export interface CallInfo {
 export interface Verdict {
   readonly fault: FaultSpec;
   readonly draw: number;
+  /** Share of the fault's delay that is in force, 0–1: below 1 while a ramp runs. */
+  readonly delayShare: number;
 }
 
-/** What makes a fault happen where it acts. All three must be in force when they return or resolve. */
+/**
+ * What makes a fault happen where it acts. All three must be in force when they return or resolve. A fault that
+ * pulses is armed and ended again at each turn.
+ */
 export interface FaultEffect {
   arm(fault: FaultSpec): void | Promise<void>;
   change(fault: FaultSpec, previous: FaultSpec): void | Promise<void>;
@@ -64,6 +72,14 @@ interface Armed {
   dueMs: number;
   /** Arming, changing and ending of one fault never overlap: each waits for the one before. */
   work: Promise<void> | undefined;
+  /** Monotonic start, from which pulse and ramp are counted. */
+  startedMs: number;
+  /** The next turn of its pulse, or the end of its ramp. */
+  turn: Timer | undefined;
+  /** Between two turns of its pulse. */
+  dormant: boolean;
+  /** Its effect has been asked for and not been taken away. */
+  inForce: boolean;
   /** Its end has begun: it decides nothing any more, and stays listed only until its effect is gone. */
   over: boolean;
   /** The end under way; whoever else ends it gets the same promise. */
@@ -77,6 +93,9 @@ interface Armed {
 
 /** Kinds beyond this many are counted together as "other", so that hostile text cannot grow the map. */
 const MAX_KINDS = 64;
+
+/** By how much timers may fire early, ms. */
+const EARLY_MS = 0.5;
 
 /** Wait before an end that failed is tried again, ms. */
 const END_AGAIN_MS = 1000;
@@ -114,6 +133,10 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
     const armed: Armed = {
       spec,
       ...this.#lease(spec.id, spec.ttlMs),
+      startedMs: this.#options.clock.monotonicMs(),
+      turn: undefined,
+      dormant: false,
+      inForce: true,
       work: undefined,
       over: false,
       ending: undefined,
@@ -134,6 +157,7 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
       }
     });
     if (armed.over) throw new ChaosError('FAULT_NOT_FOUND', `Fault ${spec.id} was ended while it was armed`);
+    this.#awaitTurn(armed);
     this.#tell('armed', { fault: spec, at: this.#options.clock.now() });
   }
 
@@ -156,8 +180,9 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
     this.#renew(armed, spec.ttlMs);
     try {
       await this.#inTurn(armed, () => {
-        if (!armed.over) return effect.change(spec, previous);
+        if (!armed.over && armed.inForce) return effect.change(spec, previous);
       });
+      this.#awaitTurn(armed); // the turns may follow from its parameters
     } catch (error) {
       if (armed.spec === spec && !armed.over) {
         armed.spec = previous;
@@ -206,18 +231,34 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
       if (nowMs >= armed.dueMs) continue;
       if (types && !types.includes(spec.type)) continue;
       if (spec.match && !matches(spec.match, call)) continue;
+      const elapsedMs = nowMs - armed.startedMs;
+      if (isDormant(spec, elapsedMs)) continue;
       const n = call.healthCheck ? armed.healthCalls++ : armed.calls++;
       const lane = call.healthCheck ? `${service}/health` : service;
-      if (verdict || drawFor(spec.seed, spec.type, lane, n) >= spec.ratio) continue;
+      if (verdict || drawFor(spec.seed, spec.type, lane, n) >= thresholdOf(spec, n, elapsedMs)) {
+        continue;
+      }
       countHit(armed, call.kind);
-      verdict = { fault: spec, draw: drawFor(spec.seed ^ 0x5bd1e995, spec.type, lane, n) };
+      verdict = {
+        fault: spec,
+        draw: drawFor(spec.seed ^ 0x5bd1e995, spec.type, lane, n),
+        delayShare: delayShareOf(spec, elapsedMs),
+      };
     }
     return verdict;
   }
 
-  /** Faults armed on a service, oldest first. */
+  /** Faults acting on a service, oldest first. One between two turns of its pulse is not listed. */
   active(service: ServiceName): readonly FaultSpec[] {
-    return this.#byService.get(service)?.map((armed) => armed.spec) ?? [];
+    const acting = this.#byService.get(service)?.filter((armed) => !armed.dormant);
+    return acting?.map((armed) => armed.spec) ?? [];
+  }
+
+  /** Whether an armed fault hits every call that it matches, so that it may act before a call is known. */
+  hitsAll({ id }: FaultSpec): boolean {
+    const armed = this.#armed.get(id);
+    if (!armed || armed.spec.ratio < 1 || armed.spec.failFirst !== undefined) return false;
+    return strengthOf(armed.spec, this.#elapsedMs(armed)) >= 1;
   }
 
   all(): readonly FaultSpec[] {
@@ -254,12 +295,13 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
   async #end(armed: Armed, reason: FaultEndReason): Promise<FaultActivity> {
     const { clock, effect } = this.#options;
     armed.expiry.cancel();
+    armed.turn?.cancel();
     armed.over = true;
     this.#index();
     try {
       await this.#inTurn(armed, () => {
         // A fault whose arming failed meanwhile has nothing to end.
-        if (this.#armed.get(armed.spec.id) === armed) return effect.end(armed.spec, reason);
+        if (this.#armed.get(armed.spec.id) === armed && armed.inForce) return effect.end(armed.spec, reason);
       });
     } catch (error) {
       armed.ending = undefined;
@@ -274,6 +316,45 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
     this.#remove(armed);
     this.#tell('ended', { fault: armed.spec, at: clock.now(), reason, activity });
     return activity;
+  }
+
+  /** A turn is taken as reached when its timer fires a little early. */
+  #elapsedMs(armed: Armed): number {
+    return this.#options.clock.monotonicMs() + EARLY_MS - armed.startedMs;
+  }
+
+  #awaitTurn(armed: Armed): void {
+    armed.turn?.cancel();
+    if (armed.over) return;
+    const inMs = nextTurnMs(armed.spec, this.#elapsedMs(armed));
+    if (inMs === undefined) return;
+    armed.turn = this.#options.clock.after(inMs + EARLY_MS, () => {
+      void this.#turn(armed);
+    });
+  }
+
+  /** The fault begins or stops acting, or has reached its full strength. */
+  async #turn(armed: Armed): Promise<void> {
+    const { effect, clock } = this.#options;
+    this.#awaitTurn(armed);
+    armed.dormant = isDormant(armed.spec, this.#elapsedMs(armed));
+    const { dormant } = armed;
+    try {
+      await this.#inTurn(armed, async () => {
+        const { spec } = armed;
+        if (armed.over) return;
+        if (dormant === armed.inForce) {
+          armed.inForce = true; // also when it fails: its end is then tried again
+          if (dormant) await effect.end(spec, 'stopped');
+          else await effect.arm(spec);
+          armed.inForce = !dormant;
+        } else if (!dormant) {
+          await effect.change(spec, { ...spec, ratio: 0 });
+        }
+      });
+    } catch (error) {
+      this.#tell('effectFailed', { fault: armed.spec, at: clock.now(), error });
+    }
   }
 
   /** Runs `work` after what is under way for this fault, at once when nothing is. */
@@ -297,6 +378,7 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
 
   #remove(armed: Armed): void {
     armed.expiry.cancel();
+    armed.turn?.cancel();
     if (this.#armed.get(armed.spec.id) !== armed) return;
     this.#armed.delete(armed.spec.id);
     this.#index();

@@ -1,7 +1,7 @@
 import type { FaultSpec } from '../faults/fault.ts';
 import type { CallInfo } from '../faults/injector.ts';
 import { takesLocks } from './postgres/sql.ts';
-import { isReadOnly } from './redis/commands.ts';
+import { isPublish, isReadOnly, isSubscribing } from './redis/commands.ts';
 
 /** What a proxy does for a fault type. */
 export type ProxyAction =
@@ -18,16 +18,30 @@ export type ProxyAction =
   /** Close the port, and open connections by FIN at a message boundary. */
   | 'refuse'
   /** Close the port and reset open connections. */
-  | 'cut';
+  | 'cut'
+  /** Reset connections, open ones at once, new ones after a while. */
+  | 'drop'
+  /** Pass bytes at a rate. */
+  | 'throttle'
+  /** Pass the end of a connection on later. */
+  | 'linger';
 
 interface TypeAction {
   readonly action: ProxyAction;
   /** The calls that the type looks at; the others are not counted. @default all */
   readonly looksAt?: (call: CallInfo, fault: FaultSpec) => boolean;
+  /** It acts on every byte of both directions, whatever the protocol makes of it. */
+  readonly isolates?: true;
 }
 
 /** The start-up of a connection, where the protocol has one. */
 const isConnect = (call: CallInfo) => call.kind === 'connect';
+
+const onChannel = (call: CallInfo, fault: FaultSpec) => {
+  const part = String(fault.params['channel'] ?? '');
+  return part === '' || (call.channels ?? []).some((channel) => channel.includes(part));
+};
+const publishes = (call: CallInfo, fault: FaultSpec) => isPublish(call.command) && onChannel(call, fault);
 
 const TYPES: Readonly<Record<string, TypeAction>> = {
   timeout: { action: 'hold' },
@@ -54,6 +68,18 @@ const TYPES: Readonly<Record<string, TypeAction>> = {
       call.sql !== undefined && (fault.params['when'] === 'any' || call.inTransaction === true),
   },
   too_many_connections: { action: 'answer', looksAt: isConnect },
+  partition: { action: 'hold', isolates: true },
+  flapping: { action: 'cut' },
+  bandwidth: { action: 'throttle' },
+  slow_close: { action: 'linger' },
+  disconnect: { action: 'drop' },
+  message_loss: { action: 'answer', looksAt: publishes },
+  publish_failure: { action: 'answer', looksAt: publishes },
+  publish_timeout: { action: 'hold', looksAt: publishes },
+  subscription_failure: {
+    action: 'answer',
+    looksAt: (call, fault) => isSubscribing(call.command) && onChannel(call, fault),
+  },
 };
 
 /** Redis answers these to commands that may write; reads go on. */
@@ -72,4 +98,9 @@ export function looksAt(fault: FaultSpec, call: CallInfo): boolean {
 /** Whether a type is meant for every call, so that it may act on bytes before a call is known. */
 export function looksAtAll(type: string): boolean {
   return TYPES[type]?.looksAt === undefined;
+}
+
+/** Whether a type acts on every byte, on any channel of any protocol. */
+export function isolates(type: string): boolean {
+  return TYPES[type]?.isolates === true;
 }

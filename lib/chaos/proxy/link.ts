@@ -5,6 +5,7 @@ import { DelayLine } from './delay-line.ts';
 import { PlainSession } from './plain-session.ts';
 import type { ServiceFaults } from './service-faults.ts';
 import type { LinkPort, Session, SessionFactory } from './session.ts';
+import { Throttle } from './throttle.ts';
 import type { Traffic } from './traffic.ts';
 import { Valve } from './valve.ts';
 
@@ -29,8 +30,8 @@ const LINGER_MS = 1000;
 /**
  * One client's connection and the one to the server behind it.
  *
- *     client ──bytes──► session ──► delay line ──► server
- *            ◄────────  session  ◄──────────────
+ *     client ──bytes──► session ──► delay line ──► throttle ──► server
+ *            ◄──────── throttle ◄── session  ◄─────────────────
  *
  * A link that has held a byte never passes one again: it is closed when its time is over or reset when its fault
  * ends. So no answer can be shifted, and held bytes need no memory.
@@ -41,6 +42,12 @@ export class Link implements LinkPort {
   readonly #client: Socket;
   readonly #line: DelayLine;
   readonly #clientValve: Valve;
+  readonly #up: Throttle;
+  readonly #down: Throttle;
+  /** What waits for a slow close. */
+  readonly #lingering = new Set<{ run: () => void; timer: Timer }>();
+  /** The bandwidth fault that was drawn for, and whether this connection is one that it slows. */
+  #rated: { faultId: string; slowed: boolean } | undefined;
   #upstream: Socket | undefined;
   #upstreamValve: Valve | undefined;
   #session: Session;
@@ -63,6 +70,25 @@ export class Link implements LinkPort {
     client.on('error', () => {}); // 'close' follows
     client.on('close', () => this.#close());
     client.on('drain', () => this.#upstreamValve?.open('peer'));
+    this.#up = new Throttle({
+      clock,
+      write: (bytes) => {
+        this.connect();
+        if (!(this.#upstream?.write(bytes) ?? true)) this.#clientValve.shut('peer');
+      },
+      onRoom: () => this.#clientValve.open('rate'),
+    });
+    this.#down = new Throttle({
+      clock,
+      write: (bytes) => {
+        if (!this.#client.write(bytes)) this.#upstreamValve?.shut('peer');
+      },
+      onRoom: () => {
+        this.#upstreamValve?.open('rate');
+        this.settled();
+      },
+    });
+    this.#followRate();
     this.#session = options.createSession(this);
   }
 
@@ -92,7 +118,7 @@ export class Link implements LinkPort {
     upstream.on('close', () => {
       if (upstream !== this.#upstream || this.#held || this.#finished) return;
       if (failed) this.reset();
-      else this.#client.end();
+      else if (this.#lingering.size === 0) this.#down.afterwards(() => this.#client.end());
     });
     upstream.on('drain', () => this.#clientValve.open('peer'));
   }
@@ -116,12 +142,15 @@ export class Link implements LinkPort {
   toClient(bytes: Buffer): void {
     if (this.#mute || bytes.length === 0) return;
     this.#options.traffic.totals.bytes += bytes.length;
-    if (!this.#client.write(bytes)) this.#upstreamValve?.shut('peer');
+    this.#down.push(bytes);
+    if (this.#down.full) this.#upstreamValve?.shut('rate');
   }
 
   hold(fault: FaultSpec): void {
     if (this.#held || this.#finished || this.#closed) return;
     this.#line.clear();
+    this.#up.clear();
+    this.#down.clear();
     this.#held = { faultId: fault.id, sinceMs: this.#options.clock.monotonicMs(), timer: NO_TIMER };
     this.#scheduleHeld(fault);
     this.#clientValve.release(); // read on, so that a peer that gives up is noticed
@@ -138,6 +167,8 @@ export class Link implements LinkPort {
   finish(): void {
     if (this.#finished || this.#closed) return;
     this.#line.flush();
+    this.#up.flush();
+    this.#down.flush();
     this.#finished = true;
     this.#client.end();
     this.#upstream?.end();
@@ -164,7 +195,7 @@ export class Link implements LinkPort {
   }
 
   settled(): void {
-    if (this.#closing && !this.#held && this.#line.idle && this.#session.atBoundary()) this.finish();
+    if (this.#closing && !this.#held && this.#idle && this.#session.atBoundary()) this.finish();
   }
 
   countRequest(): void {
@@ -196,7 +227,54 @@ export class Link implements LinkPort {
       return;
     }
     if (!this.faults.hasDelays) this.#line.flush();
+    this.#followRate();
+    if (!this.faults.first('linger')) this.#closeNow();
     this.#session.faultsChanged?.();
+  }
+
+  get #idle(): boolean {
+    return this.#line.idle && this.#up.idle && this.#down.idle;
+  }
+
+  /** Takes the rate of the bandwidth fault in force; whether it slows this connection is drawn once. */
+  #followRate(): void {
+    const acting = this.faults.first('throttle');
+    if (!acting) this.#rated = undefined;
+    else if (this.#rated?.faultId !== acting.id) {
+      const slowed = this.faults.throttle() !== undefined;
+      if (slowed) this.countHit();
+      this.#rated = { faultId: acting.id, slowed };
+    }
+    const fault = this.#rated?.slowed ? acting : undefined;
+    const bytesPerSecond = fault ? Number(fault.params['rateKibPerSecond']) * 1024 : undefined;
+    this.#up.setRate(bytesPerSecond);
+    this.#down.setRate(bytesPerSecond);
+  }
+
+  /** Runs `run`, which passes an end on, after the time of a slow close. */
+  #linger(run: () => void): void {
+    const delayMs = this.faults.first('linger') ? this.faults.lingerMs() : 0;
+    if (delayMs <= 0) {
+      run();
+      return;
+    }
+    this.countHit();
+    const waiting = {
+      run,
+      timer: this.#options.clock.after(delayMs, () => {
+        this.#lingering.delete(waiting);
+        run();
+      }),
+    };
+    this.#lingering.add(waiting);
+  }
+
+  #closeNow(): void {
+    for (const waiting of [...this.#lingering]) {
+      this.#lingering.delete(waiting);
+      waiting.timer.cancel();
+      waiting.run();
+    }
   }
 
   /** Nothing is passed on any more. */
@@ -218,8 +296,8 @@ export class Link implements LinkPort {
   /** Whether bytes that have just come are held instead of passed on. */
   #swallows(from: 'client' | 'server'): boolean {
     if (this.#mute) return true;
-    if (this.faults.quiet || !this.#session.holdsBytes) return false;
-    const hole = this.faults.hole('control');
+    if (this.faults.quiet) return false;
+    const hole = this.faults.hole('control', this.#session.holdsBytes);
     if (!hole) return false;
     this.faults.recordHit(hole.id, `bytes from ${from}`);
     this.countHit();
@@ -228,9 +306,8 @@ export class Link implements LinkPort {
   }
 
   #writeServer(bytes: Buffer): void {
-    this.connect();
-    const flowing = this.#upstream?.write(bytes) ?? true;
-    if (!flowing) this.#clientValve.shut('peer');
+    this.#up.push(bytes);
+    if (this.#up.full) this.#clientValve.shut('rate');
     if (this.#line.sizeBytes <= MAX_DELAYED_BYTES) this.#clientValve.open('line');
     if (this.#closing) queueMicrotask(() => this.settled());
   }
@@ -240,13 +317,19 @@ export class Link implements LinkPort {
     if (!held) return;
     const { clock } = this.#options;
     held.timer.cancel();
+    if (fault.params['delayMs'] === undefined) return; // held as long as the fault lasts
     const dueMs = held.sinceMs + Number(fault.params['delayMs']);
     held.timer = clock.after(dueMs - clock.monotonicMs(), () => this.#destroy());
   }
 
   #clientEnded(): void {
     if (this.#held || this.#finished) this.#destroy();
-    else this.inOrder(0, () => (this.#upstream ? this.#upstream.end() : this.finish()));
+    else this.#linger(() => this.inOrder(0, () => this.#up.afterwards(() => this.#endServer())));
+  }
+
+  #endServer(): void {
+    if (this.#upstream) this.#upstream.end();
+    else this.finish();
   }
 
   #serverEnded(upstream: Socket): void {
@@ -259,7 +342,7 @@ export class Link implements LinkPort {
       return;
     }
     this.#session.serverEnded?.();
-    this.#client.end();
+    this.#linger(() => this.#down.afterwards(() => this.#client.end()));
   }
 
   #destroy(): void {
@@ -274,6 +357,10 @@ export class Link implements LinkPort {
     this.#held?.timer.cancel();
     this.#drain?.cancel();
     this.#line.clear();
+    this.#up.clear();
+    this.#down.clear();
+    for (const { timer } of this.#lingering) timer.cancel();
+    this.#lingering.clear();
     this.#upstream?.destroy();
     this.#session.closed?.();
     this.#options.onClosed();

@@ -1,12 +1,13 @@
 import type { FaultSpec, ProxiedService, ServiceName } from '../faults/fault.ts';
 import type { CallInfo, FaultInjector } from '../faults/injector.ts';
-import { actionOf, looksAt, looksAtAll, type ProxyAction } from './actions.ts';
+import { actionOf, isolates, looksAt, looksAtAll, type ProxyAction } from './actions.ts';
 
 /** What happens to one call. `draw` is a chance of its own, 0–1. */
 export interface Outcome {
   readonly action: 'hold' | 'answer' | 'malform' | 'reset';
   readonly fault: FaultSpec;
   readonly draw: number;
+  readonly delayShare: number;
 }
 
 /** The types of one fault service that act on this proxy, by what they do. */
@@ -84,18 +85,27 @@ export class ServiceFaults {
 
   /** The fault that keeps the port closed: a refusal or cut that hits every connection. */
   get closing(): FaultSpec | undefined {
-    return this.#faults.find((fault) => isPortAction(fault) && fault.ratio >= 1);
+    return this.#faults.find((fault) => isPortAction(fault) && this.hitsAll(fault));
   }
 
-  /** The time-out that hits everything, whatever is called, so that it can act on bare bytes. */
-  hole(channel: 'control' | 'data'): FaultSpec | undefined {
+  /** Whether a fault hits every call that it matches. */
+  hitsAll(fault: FaultSpec): boolean {
+    return this.#injector.hitsAll(fault);
+  }
+
+  /**
+   * The time-out that hits everything, whatever is called, so that it can act on bare bytes. `any` false: only one
+   * that no protocol may keep waiting.
+   */
+  hole(channel: 'control' | 'data', any = true): FaultSpec | undefined {
     return this.#faults.find(
       (fault) =>
         actionOf(fault.type) === 'hold' &&
-        fault.ratio >= 1 &&
+        this.hitsAll(fault) &&
         !fault.match &&
         looksAtAll(fault.type) &&
-        (this.service !== 'ftp' || fault.params['channel'] === channel),
+        (any || isolates(fault.type)) &&
+        (this.service !== 'ftp' || isolates(fault.type) || fault.params['channel'] === channel),
     );
   }
 
@@ -105,7 +115,8 @@ export class ServiceFaults {
       const answers = this.#answers(source.service, call);
       const types = source.outcomes
         .filter((fault) => (only === undefined || fault.type === only) && looksAt(fault, call))
-        .filter((fault) => answers || actionOf(fault.type) !== 'answer')
+        // A type that chooses its calls itself knows which of them it can answer.
+        .filter((fault) => answers || actionOf(fault.type) !== 'answer' || !looksAtAll(fault.type))
         .map((fault) => fault.type);
       if (types.length === 0) continue;
       const verdict = this.#injector.decide(source.service, call, types);
@@ -125,7 +136,7 @@ export class ServiceFaults {
         const verdict = this.#injector.decide(source.service, call, [fault.type]);
         if (!verdict) continue;
         const { latencyMs, jitterMs } = verdict.fault.params as { latencyMs: number; jitterMs: number };
-        totalMs += Math.max(0, latencyMs + (verdict.draw * 2 - 1) * jitterMs);
+        totalMs += Math.max(0, latencyMs + (verdict.draw * 2 - 1) * jitterMs) * verdict.delayShare;
       }
     }
     return totalMs;
@@ -139,6 +150,36 @@ export class ServiceFaults {
       if (verdict) return verdict.fault;
     }
     return undefined;
+  }
+
+  /** The first fault here that does `action`, if its chance says so for the connection or close that asks. */
+  #drawn(action: ProxyAction, kind: string): FaultSpec | undefined {
+    for (const fault of this.#faults) {
+      if (actionOf(fault.type) !== action) continue;
+      const verdict = this.#injector.decide(fault.service, { kind }, [fault.type]);
+      if (verdict) return verdict.fault;
+    }
+    return undefined;
+  }
+
+  /** The fault that limits the rate of a connection, drawn once for its life. */
+  throttle(): FaultSpec | undefined {
+    return this.#drawn('throttle', 'connection');
+  }
+
+  /** The fault after whose `lifeMs` a connection is reset, drawn once for its life. */
+  drop(): FaultSpec | undefined {
+    return this.#drawn('drop', 'connection');
+  }
+
+  /** ms by which the end of a connection is held back. */
+  lingerMs(): number {
+    return Number(this.#drawn('linger', 'close')?.params['delayMs'] ?? 0);
+  }
+
+  /** The first fault here that does this. */
+  first(action: ProxyAction): FaultSpec | undefined {
+    return this.#faults.find((fault) => actionOf(fault.type) === action);
   }
 
   recordHit(id: string, kind: string): void {

@@ -87,17 +87,19 @@ export class ServiceProxy {
   async apply(fault: FaultSpec): Promise<void> {
     await this.refresh();
     const action = actionOf(fault.type);
-    if (action !== 'refuse' && action !== 'cut') return;
-    if (fault.ratio < 1) {
-      this.#faults.warn('ratio below 1: hit connections are accepted, then reset', 'refuse', 'cut');
+    if (action !== 'refuse' && action !== 'cut' && action !== 'drop') return;
+    const all = this.#faults.hitsAll(fault);
+    if (!all && action !== 'drop') {
+      this.#faults.warn('not all are hit: hit connections are accepted, then reset', 'refuse', 'cut');
     }
-    if (fault.match) this.#faults.warn('a match does not apply to connections', 'refuse', 'cut');
+    if (fault.match) this.#faults.warn('a match does not apply to connections', 'refuse', 'cut', 'drop');
     for (const link of [...this.#links]) {
-      if (fault.ratio < 1 && this.#faults.connection()?.id !== fault.id) continue;
-      if (fault.ratio >= 1) this.#faults.recordHit(fault.id, 'connection');
+      const drawn = action === 'drop' ? () => this.#faults.drop() : () => this.#faults.connection();
+      if (!all && drawn()?.id !== fault.id) continue;
+      if (all) this.#faults.recordHit(fault.id, 'connection');
       this.traffic.totals.hits++;
-      if (action === 'cut') link.reset();
-      else link.closeGently();
+      if (action === 'refuse') link.closeGently();
+      else link.reset();
     }
   }
 
@@ -132,5 +134,15 @@ export class ServiceProxy {
       onClosed: () => this.#links.delete(link),
     });
     this.#links.add(link);
+    const drop = this.#faults.quiet ? undefined : this.#faults.drop();
+    if (drop) this.#dropLater(link, drop);
+  }
+
+  #dropLater(link: Link, drop: FaultSpec): void {
+    this.#clock.after(Number(drop.params['lifeMs']), () => {
+      if (!this.#links.has(link) || !this.#faults.find(drop.id)) return;
+      this.traffic.totals.hits++;
+      link.reset();
+    });
   }
 }

@@ -16,6 +16,7 @@ export const deviceIndex = defineFaultType({
       .default(1)
       .meta({ title: 'Device index', description: 'The card asked for; only 0 exists' }),
   }),
+  perCall: false,
   promises: [
     { service: 'gpu', text: '/health says "device: cpu" while the card is idle; inference is 12 × slower.' },
   ],

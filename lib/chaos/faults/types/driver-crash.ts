@@ -13,6 +13,7 @@ export const driverCrash = defineFaultType({
       description: 'Off the bus until the fault ends, or again at the first call after each restart',
     }),
   }),
+  perCall: false,
   promises: [
     { service: 'gpu', text: 'Jobs wait in the fallback queue; the services restart within 5 s of the end.' },
   ],

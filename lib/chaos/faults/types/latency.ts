@@ -17,6 +17,7 @@ export const latency = defineFaultType({
     ),
     services: networkTargets,
   }),
+  rampsDelay: true,
   promises: [
     { service: 'network', text: 'Operations succeed with longer response times.' },
     { service: 'database', text: 'Slow reads are answered from the cache, marked stale.' },

@@ -19,6 +19,7 @@ export const modelCorrupted = defineFaultType({
         'On: the file cannot be fetched again before the fault ends; off: the service heals at once',
     }),
   }),
+  perCall: false,
   promises: [
     { service: 'gpu', text: 'The service refuses to serve; the file is fetched again, then loaded.' },
   ],

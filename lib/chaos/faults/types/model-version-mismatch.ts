@@ -20,5 +20,6 @@ export const modelVersionMismatch = defineFaultType({
       .default('2025.3')
       .meta({ title: 'Version found', description: 'Letters, digits, dots and hyphens' }),
   }),
+  perCall: false,
   promises: [{ service: 'gpu', text: 'The service refuses to serve and names both versions.' }],
 });

@@ -8,6 +8,7 @@ export const noGpu = defineFaultType({
   plane: 'agent',
   services: ['gpu'],
   params: z.strictObject({}),
+  perCall: false,
   promises: [
     { service: 'gpu', text: '/health says "device: cpu"; the LLM exceeds its time-out: default scores.' },
   ],

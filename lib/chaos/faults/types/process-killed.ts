@@ -15,4 +15,5 @@ export const processKilled = defineFaultType({
       'How long it stays down; 0 restarts it at once',
     ),
   }),
+  perCall: false,
 });

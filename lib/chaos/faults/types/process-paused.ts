@@ -9,4 +9,5 @@ export const processPaused = defineFaultType({
   services: ['pipeline', 'inference', 'redis', 'database'],
   injector: 'supervisor',
   params: z.strictObject({}),
+  perCall: false,
 });

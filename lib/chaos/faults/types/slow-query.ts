@@ -19,5 +19,6 @@ export const slowQuery = defineFaultType({
       'Up to this much more or less, drawn for each query',
     ),
   }),
+  rampsDelay: true,
   promises: [{ service: 'database', text: 'Slow reads are answered from the cache, marked stale.' }],
 });

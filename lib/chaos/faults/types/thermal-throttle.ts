@@ -29,6 +29,7 @@ export const thermalThrottle = defineFaultType({
       .default(true)
       .meta({ title: 'Clock governor', description: 'Off: clocks stay up until the card shuts down' }),
   }),
+  perCall: false,
   promises: [
     { service: 'gpu', text: 'Inference pauses with 503 and Retry-After, and resumes when the flag clears.' },
   ],

@@ -25,5 +25,6 @@ export const vramExhaustion = defineFaultType({
       .default(256)
       .meta({ title: 'Target free', description: 'Taking stops at this much free memory', unit: 'MiB' }),
   }),
+  perCall: false,
   promises: [{ service: 'gpu', text: 'Out of memory halves the batch size; it grows again after recovery.' }],
 });

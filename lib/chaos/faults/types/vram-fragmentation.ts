@@ -15,5 +15,6 @@ export const vramFragmentation = defineFaultType({
       unit: 'MiB',
     }),
   }),
+  perCall: false,
   promises: [{ service: 'gpu', text: 'Out of memory halves the batch size; it grows again after the end.' }],
 });

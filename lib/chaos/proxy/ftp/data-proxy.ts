@@ -2,6 +2,8 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import type { Clock, Timer } from '../../clock.ts';
 import type { FaultSpec } from '../../faults/fault.ts';
 import type { ServiceFaults } from '../service-faults.ts';
+import { Throttle } from '../throttle.ts';
+import { Valve } from '../valve.ts';
 
 export interface DataProxyOptions {
   /** Address on which the client is to connect. */
@@ -31,6 +33,9 @@ export class DataProxy {
   #upstream: Socket | undefined;
   /** The fault that holds this transfer from now on. */
   #held: { fault: FaultSpec; sinceMs: number; timer: Timer } | undefined;
+  readonly #throttles: Throttle[] = [];
+  /** Ends that a slow close holds back. */
+  readonly #lingering = new Map<() => void, Timer>();
   #passedBytes = 0;
   #refused = false;
   #closed = false;
@@ -75,7 +80,11 @@ export class DataProxy {
 
   /** A held transfer whose fault is over is reset: what it holds never goes on. */
   faultsChanged(): void {
-    if (!this.#held) return;
+    if (!this.#held) {
+      this.#followRate();
+      if (!this.#options.faults.first('linger')) this.#endNow();
+      return;
+    }
     const fault = this.#options.faults.find(this.#held.fault.id);
     if (fault) this.#schedule(fault);
     else this.close();
@@ -100,6 +109,8 @@ export class DataProxy {
     this.#closed = true;
     this.#unused.cancel();
     this.#held?.timer.cancel();
+    for (const throttle of this.#throttles) throttle.clear();
+    for (const timer of this.#lingering.values()) timer.cancel();
     this.#server.close();
     this.#client?.resetAndDestroy();
     this.#upstream?.resetAndDestroy();
@@ -119,24 +130,68 @@ export class DataProxy {
     client.setNoDelay(true);
     this.#pass(client, upstream);
     this.#pass(upstream, client);
+    this.#followRate();
     client.resume();
   }
 
+  /** A transfer is short: the whole of it is slowed, or not at all. */
+  #followRate(): void {
+    const { faults } = this.#options;
+    const fault = faults.first('throttle') && faults.throttle();
+    const bytesPerSecond = fault ? Number(fault.params['rateKibPerSecond']) * 1024 : undefined;
+    for (const throttle of this.#throttles) throttle.setRate(bytesPerSecond);
+  }
+
+  #linger(run: () => void): void {
+    const { faults, clock, onHit } = this.#options;
+    const delayMs = faults.first('linger') ? faults.lingerMs() : 0;
+    if (delayMs <= 0) {
+      run();
+      return;
+    }
+    onHit();
+    this.#lingering.set(
+      run,
+      clock.after(delayMs, () => {
+        this.#lingering.delete(run);
+        run();
+      }),
+    );
+  }
+
+  #endNow(): void {
+    for (const [run, timer] of [...this.#lingering]) {
+      timer.cancel();
+      this.#lingering.delete(run);
+      run();
+    }
+  }
+
   #pass(from: Socket, to: Socket): void {
-    from.on('data', (chunk) => this.#chunk(from, to, chunk));
+    const valve = new Valve(from);
+    const throttle = new Throttle({
+      clock: this.#options.clock,
+      write: (bytes) => {
+        if (!to.write(bytes)) valve.shut('peer');
+      },
+      onRoom: () => valve.open('rate'),
+    });
+    this.#throttles.push(throttle);
+    from.on('data', (chunk) => this.#chunk(valve, throttle, chunk));
     from.on('end', () => {
-      if (!this.#held && !this.#refused) to.end();
+      const end = () => {
+        if (!this.#held && !this.#refused) to.end();
+      };
+      this.#linger(() => throttle.afterwards(end));
     });
-    to.on('drain', () => {
-      if (!this.#held) from.resume();
-    });
+    to.on('drain', () => valve.open('peer'));
     from.on('error', () => this.close());
     from.on('close', () => {
       if (this.#client?.destroyed && this.#upstream?.destroyed) this.close();
     });
   }
 
-  #chunk(from: Socket, to: Socket, chunk: Buffer): void {
+  #chunk(valve: Valve, throttle: Throttle, chunk: Buffer): void {
     if (this.#refused) return;
     const { faults } = this.#options;
     if (!this.#held && !faults.quiet) {
@@ -148,14 +203,19 @@ export class DataProxy {
     }
     let bytes = chunk;
     if (this.#held) {
-      bytes = chunk.subarray(0, Math.min(FIRST_BYTES - this.#passedBytes, Math.ceil(chunk.length / 2)));
-      if (this.#passedBytes >= FIRST_BYTES) bytes = chunk.subarray(0, 0);
-      from.pause();
+      const firstBytes = this.#held.fault.params['delayMs'] === undefined ? 0 : FIRST_BYTES;
+      bytes = chunk.subarray(
+        0,
+        Math.max(0, Math.min(firstBytes - this.#passedBytes, Math.ceil(chunk.length / 2))),
+      );
+      if (this.#passedBytes >= firstBytes) bytes = chunk.subarray(0, 0);
+      valve.shut('session');
     }
     if (bytes.length === 0) return;
     this.#passedBytes += bytes.length;
     this.#options.onBytes(bytes.length);
-    if (!to.write(bytes)) from.pause();
+    throttle.push(bytes);
+    if (throttle.full) valve.shut('rate');
   }
 
   #schedule(fault: FaultSpec): void {
@@ -163,6 +223,7 @@ export class DataProxy {
     if (!held) return;
     const { clock } = this.#options;
     held.timer.cancel();
+    if (fault.params['delayMs'] === undefined) return; // held as long as the fault lasts
     const dueMs = held.sinceMs + Number(fault.params['delayMs']);
     held.timer = clock.after(dueMs - clock.monotonicMs(), () => this.close());
   }

@@ -8,12 +8,26 @@ const MAX_HEAD_BYTES = 64 * 1024;
 /** Redis takes no more arguments than this. */
 const MAX_ARGUMENTS = 1024 * 1024;
 
+/** Channels that are read of one command, and the longest name that is waited for. */
+const MAX_CHANNELS = 16;
+const MAX_CHANNEL_BYTES = 1024;
+/** Commands whose arguments are channels, and how many of them. */
+const CHANNEL_WORDS = new Map([
+  ['PUBLISH', 1],
+  ['SPUBLISH', 1],
+  ['SUBSCRIBE', MAX_CHANNELS],
+  ['PSUBSCRIBE', MAX_CHANNELS],
+  ['SSUBSCRIBE', MAX_CHANNELS],
+]);
+
 /** A command as far as it is known before its arguments have come. */
 export interface CommandHead {
   /** Upper case. */
   readonly name: string;
   /** First argument, upper case, of commands that have subcommands (CLIENT); otherwise empty. */
   readonly sub: string;
+  /** The first channels that a pub/sub command names; of others undefined. */
+  readonly channels?: readonly string[] | undefined;
   /** Number of words, the name included. */
   readonly words: number;
 }
@@ -124,6 +138,16 @@ function readHead(chunk: Buffer, at: number): Begun | 'more' | 'bad' {
   if (words.value < 1) return { head: undefined, wordsLeft: 0, end: words.end };
   const name = readWord(chunk, words.end);
   if (typeof name === 'string') return name;
+  const channelWords = CHANNEL_WORDS.get(name.text);
+  if (channelWords !== undefined) {
+    const read = readChannels(chunk, name.end, Math.min(channelWords, words.value - 1));
+    if (typeof read === 'string') return read;
+    return {
+      head: { name: name.text, sub: '', channels: read.channels, words: words.value },
+      wordsLeft: words.value - 1 - read.channels.length,
+      end: read.end,
+    };
+  }
   if (name.text !== 'CLIENT' || words.value < 2) {
     return {
       head: { name: name.text, sub: '', words: words.value },
@@ -149,7 +173,30 @@ function readInline(chunk: Buffer, at: number): Begun | 'more' | 'bad' {
   const name = (words[0] ?? '').toUpperCase();
   if (name === '') return { head: undefined, wordsLeft: 0, end: lineEnd + 1 };
   const sub = name === 'CLIENT' ? (words[1] ?? '').toUpperCase() : '';
-  return { head: { name, sub, words: words.length }, wordsLeft: 0, end: lineEnd + 1 };
+  const channelWords = CHANNEL_WORDS.get(name);
+  const channels = channelWords === undefined ? undefined : words.slice(1, 1 + channelWords);
+  return { head: { name, sub, channels, words: words.length }, wordsLeft: 0, end: lineEnd + 1 };
+}
+
+/** Up to `count` channel names; it stops at one that is too long to wait for. */
+function readChannels(
+  chunk: Buffer,
+  at: number,
+  count: number,
+): { channels: string[]; end: number } | 'more' | 'bad' {
+  const channels: string[] = [];
+  let end = at;
+  while (channels.length < count) {
+    const length = readLength(chunk, end, DOLLAR);
+    if (typeof length === 'string') return length;
+    if (length.value < 0) return 'bad';
+    if (length.value > MAX_CHANNEL_BYTES) break;
+    const next = length.end + length.value + 2;
+    if (next > chunk.length) return 'more';
+    channels.push(chunk.toString('utf8', length.end, next - 2));
+    end = next;
+  }
+  return { channels, end };
 }
 
 /** A short bulk string, upper case. */

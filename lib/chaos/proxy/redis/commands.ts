@@ -75,6 +75,10 @@ export function isPublish(command: string | undefined): boolean {
   return command === 'PUBLISH' || command === 'SPUBLISH';
 }
 
+export function isSubscribing(command: string | undefined): boolean {
+  return command === 'SUBSCRIBE' || command === 'PSUBSCRIBE' || command === 'SSUBSCRIBE';
+}
+
 /** After these the stream is no longer one reply to a command. */
 export function leavesRequestReply(head: CommandHead): boolean {
   const { name, sub } = head;

@@ -11,7 +11,7 @@ import {
   isSubscription,
   leavesRequestReply,
 } from './commands.ts';
-import { errorTextOf } from './error-text.ts';
+import { replyOf } from './fault-reply.ts';
 import { ReplyFramer } from './reply-framer.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -33,6 +33,8 @@ const BLOCKED: Owed = { kind: 'blocking' };
 
 /** No server knows it, so inside MULTI it makes EXEC answer EXECABORT. */
 const REJECTED_COMMAND = Buffer.from('*1\r\n$17\r\nBROWNOUT_REJECTED\r\n');
+/** Queued inside MULTI, it answers EXEC with the 0 of a message that nobody got. */
+const PUBLISH_TO_NOBODY = Buffer.from('*3\r\n$4\r\nEVAL\r\n$8\r\nreturn 0\r\n$1\r\n0\r\n');
 const DISCARD = Buffer.from('*1\r\n$7\r\nDISCARD\r\n');
 
 /**
@@ -111,7 +113,12 @@ export class RedisSession implements Session {
     if (!greeting) this.#greeted = true;
     const { faults } = this.#link;
     if (!faults.quiet) {
-      const call = { kind: head.name, command: head.name, healthCheck: head.name === 'PING' };
+      const call = {
+        kind: head.name,
+        command: head.name,
+        healthCheck: head.name === 'PING',
+        channels: head.channels,
+      };
       this.#delayMs = faults.delayMs(call);
       const outcome = greeting || isNeverAnswered(head) ? undefined : faults.outcome(call);
       if (outcome) {
@@ -148,16 +155,21 @@ export class RedisSession implements Session {
       return 'drop';
     }
     if (!this.#inMulti) {
-      const bytes = Buffer.from(errorTextOf(fault));
+      const bytes = Buffer.from(replyOf(fault));
       this.#current = { kind: 'injected', bytes, ready: false };
       this.#owe(this.#current);
+      return 'drop';
+    }
+    if (fault.type === 'message_loss') {
+      this.#owe(REPLY);
+      this.#link.toServer(PUBLISH_TO_NOBODY, this.#delayMs);
       return 'drop';
     }
     // The command inside MULTI is refused by the server itself; EXEC becomes DISCARD.
     const exec = head.name === 'EXEC';
     const text = exec
       ? `-EXECABORT Transaction discarded by fault ${fault.type} ${faultMark(fault.id)}\r\n`
-      : errorTextOf(fault);
+      : replyOf(fault);
     if (exec) this.#inMulti = false;
     this.#owe({ kind: 'replaced', bytes: Buffer.from(text) });
     this.#link.toServer(exec ? DISCARD : REJECTED_COMMAND, this.#delayMs);

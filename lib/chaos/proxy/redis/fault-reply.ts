@@ -9,8 +9,12 @@ const ERRORS: Readonly<Record<string, string>> = {
   MASTERDOWN: "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
 };
 
-/** The error reply of a fault, with its mark. */
-export function errorTextOf(fault: FaultSpec): string {
+const NO_CHANNEL = 'NOPERM this user has no permissions to access one of the channels used as arguments';
+
+/** The reply of a fault: an error with its mark, or what hides that a message was lost. */
+export function replyOf(fault: FaultSpec): string {
+  if (fault.type === 'message_loss') return ':0\r\n';
+  if (fault.type === 'subscription_failure') return `-${NO_CHANNEL} ${faultMark(fault.id)}\r\n`;
   const kind = fault.type === 'error_reply' ? fault.params['kind'] : undefined;
   const text = typeof kind === 'string' ? ERRORS[kind] : undefined;
   return `-${text ?? `ERR injected by fault ${fault.type}`} ${faultMark(fault.id)}\r\n`;

@@ -1,0 +1,53 @@
+import { findFaultType } from './catalogue.ts';
+import type { FaultType } from './define.ts';
+import type { FaultPulse, FaultSpec } from './fault.ts';
+
+export type FaultModifier = 'pulse' | 'failFirst' | 'rampMs';
+
+/** The modifiers that make sense for a type. */
+export function modifiersOf(type: FaultType): readonly FaultModifier[] {
+  return [
+    ...(type.rhythm ? [] : (['pulse'] as const)),
+    ...(type.perCall === false ? [] : (['failFirst', 'rampMs'] as const)),
+  ];
+}
+
+/** The turns in which a fault acts: its type's own or its modifier. */
+function pulseOf(fault: FaultSpec): FaultPulse | undefined {
+  return findFaultType(fault.type)?.rhythm?.(fault.params) ?? fault.pulse;
+}
+
+/** Whether a fault is in a turn of not acting, `elapsedMs` after its start. */
+export function isDormant(fault: FaultSpec, elapsedMs: number): boolean {
+  const pulse = pulseOf(fault);
+  return pulse !== undefined && elapsedMs % (pulse.activeMs + pulse.dormantMs) >= pulse.activeMs;
+}
+
+/** Share of its strength that a fault has, 0–1. */
+export function strengthOf(fault: FaultSpec, elapsedMs: number): number {
+  return fault.rampMs ? Math.min(1, elapsedMs / fault.rampMs) : 1;
+}
+
+/** ms until the fault begins or stops acting or has reached its strength; undefined when nothing changes any more. */
+export function nextTurnMs(fault: FaultSpec, elapsedMs: number): number | undefined {
+  const turns: number[] = [];
+  const pulse = pulseOf(fault);
+  if (pulse) {
+    const atMs = elapsedMs % (pulse.activeMs + pulse.dormantMs);
+    turns.push(atMs < pulse.activeMs ? pulse.activeMs - atMs : pulse.activeMs + pulse.dormantMs - atMs);
+  }
+  if (fault.rampMs && elapsedMs < fault.rampMs) turns.push(fault.rampMs - elapsedMs);
+  return turns.length > 0 ? Math.min(...turns) : undefined;
+}
+
+/** Whether a verdict of the `n`-th call may be yes, and from which draw down. */
+export function thresholdOf(fault: FaultSpec, n: number, elapsedMs: number): number {
+  if (fault.failFirst !== undefined && n >= fault.failFirst) return 0;
+  if (findFaultType(fault.type)?.rampsDelay) return fault.ratio;
+  return fault.ratio * strengthOf(fault, elapsedMs);
+}
+
+/** Share of its delay that a fault adds, 0–1: below 1 while the ramp of a latency runs. */
+export function delayShareOf(fault: FaultSpec, elapsedMs: number): number {
+  return findFaultType(fault.type)?.rampsDelay ? strengthOf(fault, elapsedMs) : 1;
+}

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { defineFaultType, milliseconds } from '../define.ts';
+import { networkTargets } from '../network-targets.ts';
+
+export const flapping = defineFaultType({
+  type: 'flapping',
+  title: 'Flapping',
+  description:
+    'The network is off (connections reset, new ones refused), then on, in turns; it begins with off.',
+  plane: 'network',
+  services: ['network'],
+  params: z.strictObject({
+    offMs: milliseconds('Off', { min: 100, max: 600_000, default: 1000 }, 'How long it is off each time'),
+    onMs: milliseconds('On', { min: 100, max: 600_000, default: 3000 }, 'How long it works in between'),
+    services: networkTargets,
+  }),
+  perCall: false,
+  rhythm: ({ offMs, onMs }) => ({ activeMs: Number(offMs), dormantMs: Number(onMs) }),
+  promises: [{ service: 'network', text: 'Clients reconnect each time; nothing is lost.' }],
+});

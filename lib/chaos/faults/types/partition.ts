@@ -1,0 +1,14 @@
+import { z } from 'zod';
+import { defineFaultType } from '../define.ts';
+import { networkTargets } from '../network-targets.ts';
+
+export const partition = defineFaultType({
+  type: 'partition',
+  title: 'Partition',
+  description:
+    'Nothing passes to or from the chosen services; connections stay open and silent, and are reset when it ends.',
+  plane: 'network',
+  services: ['network'],
+  params: z.strictObject({ services: networkTargets }),
+  promises: [{ service: 'network', text: 'Time-outs open the breakers; work waits and is done later.' }],
+});

@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import { channelPart } from '../channel-part.ts';
+import { defineFaultType, milliseconds } from '../define.ts';
+
+export const publishTimeout = defineFaultType({
+  type: 'publish_timeout',
+  title: 'Publish time-out',
+  description: 'Publishing is not answered; the connection is held, then closed. Deliveries on others go on.',
+  plane: 'protocol',
+  services: ['pubsub'],
+  params: z.strictObject({
+    delayMs: milliseconds(
+      'Hold',
+      { min: 100, max: 600_000, default: 30_000 },
+      'How long the connection is held before it is closed',
+    ),
+    channel: channelPart,
+  }),
+});

@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { defineFaultType, milliseconds } from '../define.ts';
+import { networkTargets } from '../network-targets.ts';
+
+export const slowClose = defineFaultType({
+  type: 'slow_close',
+  title: 'Slow close',
+  description: 'Connections stay open for a while after their peer has closed them.',
+  plane: 'network',
+  services: ['network'],
+  params: z.strictObject({
+    delayMs: milliseconds('Delay', { min: 0, max: 60_000, default: 1000 }, 'How long the close is held back'),
+    services: networkTargets,
+  }),
+});

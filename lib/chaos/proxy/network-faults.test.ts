@@ -1,0 +1,230 @@
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type ProxyHarness, startProxyHarness } from '#tests/support/proxy-harness.ts';
+import { startTestRedis, type TestRedis } from '#tests/support/redis.ts';
+import type { ServiceProxy } from './service-proxy.ts';
+
+let redis: TestRedis;
+let harness: ProxyHarness;
+let redisProxy: ServiceProxy;
+let yolo26: ServiceProxy;
+let nemotron: ServiceProxy;
+const http = createHttpServer((incoming, response) => {
+  let bytes = 0;
+  incoming.on('data', (part: Buffer) => {
+    bytes += part.length;
+  });
+  incoming.on('end', () => {
+    if (incoming.url === '/close') response.setHeader('connection', 'close');
+    response.end(incoming.url === '/large' ? Buffer.alloc(100 * 1024, 'x') : `got ${bytes}`);
+  });
+});
+const clients: Redis[] = [];
+
+const listen = async (server: Server | typeof http) => {
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+};
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  const upstream = await listen(http);
+  harness = startProxyHarness();
+  redisProxy = await harness.open('redis', redis);
+  yolo26 = await harness.open('yolo26', upstream);
+  nemotron = await harness.open('nemotron', upstream);
+});
+afterEach(async () => {
+  await harness.endAll();
+  for (const client of clients.splice(0)) client.disconnect();
+});
+afterAll(async () => {
+  await harness.close();
+  http.closeAllConnections();
+  http.close();
+  await redis.close();
+});
+
+function connectRedis(commandTimeout = 5000): Redis {
+  const client = new Redis({
+    host: '127.0.0.1',
+    port: redisProxy.port,
+    commandTimeout,
+    maxRetriesPerRequest: 1,
+    autoResendUnfulfilledCommands: false,
+    retryStrategy: () => 20,
+  });
+  client.on('error', () => {});
+  clients.push(client);
+  return client;
+}
+
+const call = (proxy: ServiceProxy, path = '/', init: RequestInit = {}) =>
+  fetch(`http://127.0.0.1:${proxy.port}${path}`, { signal: AbortSignal.timeout(5000), ...init }).then(
+    (response) => response.text(),
+    (error: Error) => `failed ${error.name}`,
+  );
+
+async function timed<T>(work: Promise<T>): Promise<{ value: T; tookMs: number }> {
+  const startedMs = performance.now();
+  const value = await work;
+  return { value, tookMs: performance.now() - startedMs };
+}
+
+const activityOf = (id: string) => harness.injector.activity().find((each) => each.id === id);
+
+describe('bandwidth', () => {
+  it('limits each direction to its rate within 10 %, and ends at its TTL', async () => {
+    const id = await harness.arm('network', 'bandwidth', {
+      params: { rateKibPerSecond: 100, services: ['yolo26'] },
+      ttlMs: 4000,
+    });
+    const down = await timed(call(yolo26, '/large', { headers: { connection: 'close' } }));
+    expect(down.value).toHaveLength(100 * 1024);
+    expect(down.tookMs).toBeGreaterThan(900);
+    expect(down.tookMs).toBeLessThan(1200);
+    const up = await timed(call(yolo26, '/', { method: 'POST', body: Buffer.alloc(100 * 1024) }));
+    expect(up.value).toBe(`got ${100 * 1024}`);
+    expect(up.tookMs).toBeGreaterThan(900);
+    expect(up.tookMs).toBeLessThan(1200);
+    expect((await timed(call(nemotron, '/large'))).tookMs).toBeLessThan(500);
+    expect(activityOf(id)?.hitsByKind).toEqual({ connection: expect.any(Number) });
+    await vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 5000);
+    expect((await timed(call(yolo26, '/large'))).tookMs).toBeLessThan(500);
+  });
+
+  it('slows the sender down instead of buffering, follows a change, and passes on what it took', async () => {
+    let received = 0;
+    const sink = createServer((socket) => {
+      socket.on('data', (part) => {
+        received += part.length;
+      });
+      socket.on('error', () => {});
+    });
+    const proxy = await harness.open('redis', await listen(sink));
+    const id = await harness.arm('network', 'bandwidth', { params: { rateKibPerSecond: 16 } });
+    const size = 32 * 1024 * 1024;
+    const head = `*2\r\n$4\r\nECHO\r\n$${size}\r\n`;
+    const client = connectTcp(proxy.port, '127.0.0.1');
+    client.on('error', () => {});
+    client.write(head);
+    client.write(Buffer.alloc(size, 'x'));
+    await vi.waitFor(() => expect(received).toBeGreaterThan(8 * 1024), 3000);
+    // What the proxy has taken is bounded by sockets' buffers and the throttle, far below what was sent.
+    expect(proxy.traffic.totals.bytes).toBeLessThan(2 * 1024 * 1024);
+    expect(received).toBeLessThan(256 * 1024);
+    await harness.end(id);
+    await vi.waitFor(() => expect(received).toBe(head.length + size), 5000);
+    client.destroy();
+    proxy.close();
+    sink.close();
+  });
+});
+
+describe('flapping', () => {
+  it('turns the port off and on in its rhythm, beginning with off', async () => {
+    const id = await harness.arm('network', 'flapping', {
+      params: { offMs: 400, onMs: 600, services: ['yolo26'] },
+    });
+    const startedMs = performance.now();
+    const samples: { atMs: number; on: boolean }[] = [];
+    while (performance.now() - startedMs < 2400) {
+      const on = await new Promise<boolean>((resolve) => {
+        const socket = connectTcp(yolo26.port, '127.0.0.1');
+        socket.once('connect', () => resolve(true));
+        socket.once('error', () => resolve(false));
+        socket.once('connect', () => socket.destroy());
+      });
+      samples.push({ atMs: performance.now() - startedMs, on });
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    // Away from the turns by 10 % of the period, so that a slow machine is not taken for a wrong rhythm.
+    const inside = samples.filter(({ atMs }) => {
+      const at = atMs % 1000;
+      return (at > 20 && at < 360) || (at > 500 && at < 960);
+    });
+    const wrong = inside.filter(({ atMs, on }) => on !== atMs % 1000 > 400);
+    expect(inside.length).toBeGreaterThan(50);
+    expect(wrong.length / inside.length).toBeLessThan(0.1);
+    expect(await call(nemotron)).toBe('got 0');
+    await harness.end(id);
+    expect(await call(yolo26)).toBe('got 0');
+  });
+
+  it('resets open connections each time it turns off', async () => {
+    const client = connectRedis();
+    await client.ping();
+    let connected = 0;
+    client.on('ready', () => connected++);
+    const params = { offMs: 200, onMs: 300, services: ['redis'] };
+    const id = await harness.arm('network', 'flapping', { params });
+    await vi.waitFor(() => expect(connected).toBeGreaterThanOrEqual(2), 4000);
+    expect(activityOf(id)?.hits).toBeGreaterThanOrEqual(2);
+    await harness.end(id);
+    await vi.waitFor(async () => expect(await client.ping()).toBe('PONG'), 3000);
+  });
+});
+
+describe('partition', () => {
+  it('lets nothing through in either direction for the chosen services, open connections included', async () => {
+    const client = connectRedis(400);
+    await client.set('before', 1);
+    const id = await harness.arm('network', 'partition', { params: { services: ['redis', 'yolo26'] } });
+    await expect(client.set('during', 1)).rejects.toThrow(/timed out/);
+    const late = await call(yolo26, '/', { signal: AbortSignal.timeout(300) });
+    expect(late).toBe('failed TimeoutError');
+    expect(await call(nemotron)).toBe('got 0');
+    expect(activityOf(id)?.hitsByKind['bytes from client']).toBeGreaterThan(0);
+    await harness.end(id);
+    await vi.waitFor(async () => expect(await client.get('before')).toBe('1'), 3000);
+    expect(await client.exists('during')).toBe(0);
+    expect(await call(yolo26)).toBe('got 0');
+  });
+
+  it('keeps back an answer that is on its way when it begins, also over HTTP', async () => {
+    let answer = () => {};
+    const slow = createHttpServer((_incoming, response) => {
+      answer = () => response.end('late');
+    });
+    const proxy = await harness.open('yolo26', await listen(slow));
+    const outcome = call(proxy, '/', { signal: AbortSignal.timeout(600) });
+    await vi.waitFor(() => expect(proxy.traffic.totals.requests).toBe(1));
+    await vi.waitFor(() => expect(answer.toString()).toContain('late'));
+    await harness.arm('network', 'partition');
+    answer();
+    expect(await outcome).toBe('failed TimeoutError');
+    proxy.close();
+    slow.closeAllConnections();
+    slow.close();
+  });
+});
+
+describe('slow_close', () => {
+  it('holds the close back by its delay, within 10 %, and no longer than the fault lasts', async () => {
+    const closing = () =>
+      new Promise<number>((resolve) => {
+        let answeredMs = 0;
+        const socket: Socket = connectTcp(yolo26.port, '127.0.0.1');
+        socket.write('GET /close HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+        socket.on('data', () => {
+          answeredMs = performance.now();
+        });
+        socket.on('end', () => resolve(performance.now() - answeredMs));
+      });
+    expect(await closing()).toBeLessThan(200);
+    const id = await harness.arm('network', 'slow_close', { params: { delayMs: 1000 } });
+    const heldMs = await closing();
+    expect(heldMs).toBeGreaterThan(950);
+    expect(heldMs).toBeLessThan(1100);
+    expect(activityOf(id)?.hitsByKind['close']).toBeGreaterThan(0);
+    const cutShort = timed(closing());
+    await vi.waitFor(() => expect(yolo26.connections).toBeGreaterThan(0));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await harness.end(id);
+    expect((await cutShort).tookMs).toBeLessThan(800);
+    expect(await closing()).toBeLessThan(200);
+  });
+});
