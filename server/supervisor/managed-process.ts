@@ -16,6 +16,7 @@ export interface ManagedProcessOptions {
 }
 
 export interface ManagedProcessEvents {
+  /** `reason`: what went wrong or was done to it; null when it goes as ordered. */
   changed: [{ status: ProcessStatus; reason: string | null }];
   /** It ended with exit code 2: a setting is wrong, and starting it again would not help. */
   misconfigured: [{ name: string; message: string }];
@@ -44,6 +45,10 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   #upAt = 0;
   #retry: NodeJS.Timeout | undefined;
   #lastLine = '';
+  #stopping = false;
+  #paused = false;
+  /** Grows with each start, hold and stop: a start that was overtaken while it prepared goes no further. */
+  #turn = 0;
 
   constructor(options: ManagedProcessOptions) {
     super();
@@ -65,6 +70,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   /** Resolves once it serves for the first time after this call. */
   async start(): Promise<void> {
     this.#wish = 'run';
+    this.#stopping = false;
     if (this.#state === 'up') return;
     const up = this.#untilUp();
     if (!this.#child) await this.#spawn();
@@ -74,6 +80,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   /** kill -9, and not started again before `release`. */
   hold(): void {
     this.#wish = 'hold';
+    this.#turn++;
     clearTimeout(this.#retry);
     if (this.#child) this.#child.kill('SIGKILL');
     this.#become('held', 'killed by a fault');
@@ -90,12 +97,15 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
     await Promise.race([up, new Promise((resolve) => setTimeout(resolve, withinMs))]);
   }
 
-  /** SIGSTOP: its sockets stay open and nothing answers. */
+  /** SIGSTOP: its sockets stay open and nothing answers; one that is down is paused once it serves. */
   pause(): void {
+    this.#paused = true;
+    if (this.#state === 'held') return;
     if (this.#child?.kill('SIGSTOP')) this.#become('paused', 'paused by a fault');
   }
 
   resume(): void {
+    this.#paused = false;
     if (this.#state !== 'paused') return;
     this.#child?.kill('SIGCONT');
     this.#become('up', 'resumed');
@@ -110,9 +120,11 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   /** Asks it to stop, kills it after 6 s, resolves when it is gone. */
   async stop(): Promise<void> {
     this.#wish = 'stop';
+    this.#turn++;
     clearTimeout(this.#retry);
     const child = this.#child;
     if (!child) return;
+    this.#stopping = true;
     child.kill('SIGCONT');
     child.kill(this.#stopSignal);
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
@@ -123,9 +135,11 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   #stopSignal: NodeJS.Signals = 'SIGTERM';
 
   async #spawn(): Promise<void> {
+    const turn = ++this.#turn;
     this.#become('starting', null);
     try {
       const { stopSignal, ...how } = await this.#options.command();
+      if (turn !== this.#turn) return;
       this.#stopSignal = stopSignal;
       // Its own group: Ctrl-C reaches the supervisor only, which then stops its children in order.
       const child = spawnDetached(how, this.#options.ready === undefined);
@@ -156,7 +170,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
         },
       );
     } catch (error) {
-      this.#ended(undefined, error instanceof Error ? error.message : String(error));
+      if (turn === this.#turn) this.#ended(undefined, error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -164,6 +178,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
     if (this.#child !== child || this.#wish !== 'run') return;
     this.#upAt = performance.now();
     this.#become('up', null);
+    if (this.#paused) this.pause();
   }
 
   #ended(child: ChildProcess | undefined, how: string): void {
@@ -176,7 +191,8 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
       this.#become('held', 'killed by a fault');
       return;
     }
-    this.#become('down', this.#lastLine && how.startsWith('exit') ? `${how}: ${this.#lastLine}` : how);
+    const told = this.#lastLine && how.startsWith('exit') ? `${how}: ${this.#lastLine}` : how;
+    this.#become('down', this.#stopping ? null : told);
     if (this.#wish !== 'run') return;
     if (this.#upAt > 0 && performance.now() - this.#upAt > STEADY_MS) this.#backoffMs = FIRST_BACKOFF_MS;
     this.#retry = setTimeout(() => {
