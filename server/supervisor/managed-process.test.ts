@@ -1,7 +1,13 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { isAlive } from '#tests/support/is-alive.ts';
 import { ManagedProcess } from './managed-process.ts';
+import { identityOf } from './process-identity.ts';
 
 const sink = () => new Writable({ write: (_chunk, _encoding, done) => done() });
 const started: ManagedProcess[] = [];
@@ -97,6 +103,26 @@ describe('ManagedProcess', () => {
     await vi.waitFor(() => expect(managed.status.state).toBe('paused'));
     managed.resume();
     expect(managed.status.state).toBe('up');
+  });
+
+  it('pauses and kills what the child has forked too', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'brownout-tree-')), 'pid');
+    const managed = makeProcess(
+      `const { pid } = require('node:child_process').spawn('sleep', ['60'], { detached: true });
+       require('node:fs').writeFileSync(${JSON.stringify(file)}, String(pid)); ${SERVES}`,
+    );
+    await managed.start();
+    const forked = Number(readFileSync(file, 'utf8'));
+    const stateOf = () =>
+      execFileSync('ps', ['-o', 'state=', '-p', String(forked)], { encoding: 'utf8' }).trim();
+    managed.pause();
+    await vi.waitFor(() => expect(stateOf()).toMatch(/^T/));
+    managed.resume();
+    await vi.waitFor(() => expect(stateOf()).toMatch(/^S/));
+    managed.pause();
+    managed.hold();
+    await vi.waitFor(() => expect(identityOf(forked)).toBeUndefined());
+    await rm(dirname(file), { recursive: true });
   });
 
   it('keeps a held child down until it is released', async () => {

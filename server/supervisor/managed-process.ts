@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { ProcessStatus } from '#lib/protocol/state.ts';
 import type { ServerCommand } from '../embedded/server-command.ts';
+import { signalTree } from './process-tree.ts';
 
 export interface ManagedProcessOptions {
   name: ProcessStatus['name'];
@@ -82,7 +83,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
     this.#wish = 'hold';
     this.#turn++;
     clearTimeout(this.#retry);
-    if (this.#child) this.#child.kill('SIGKILL');
+    this.#signal('SIGKILL');
     this.#become('held', 'killed by a fault');
   }
 
@@ -101,20 +102,20 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   pause(): void {
     this.#paused = true;
     if (this.#state === 'held') return;
-    if (this.#child?.kill('SIGSTOP')) this.#become('paused', 'paused by a fault');
+    if (this.#signal('SIGSTOP')) this.#become('paused', 'paused by a fault');
   }
 
   resume(): void {
     this.#paused = false;
     if (this.#state !== 'paused') return;
-    this.#child?.kill('SIGCONT');
+    this.#signal('SIGCONT');
     this.#become('up', 'resumed');
   }
 
   /** kill -9 and an immediate new start. */
   restart(): void {
     this.#backoffMs = FIRST_BACKOFF_MS;
-    this.#child?.kill('SIGKILL');
+    this.#signal('SIGKILL');
   }
 
   /** Asks it to stop, kills it after 6 s, resolves when it is gone. */
@@ -125,7 +126,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
     const child = this.#child;
     if (!child) return;
     this.#stopping = true;
-    child.kill('SIGCONT');
+    this.#signal('SIGCONT');
     child.kill(this.#stopSignal);
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
     await this.#gone();
@@ -199,6 +200,14 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
       if (this.#wish === 'run' && !this.#child) void this.#spawn();
     }, this.#backoffMs);
     this.#backoffMs = Math.min(this.#backoffMs * 2, MAX_BACKOFF_MS);
+  }
+
+  /** To the child and what it has forked; false when it does not run. */
+  #signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): boolean {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return false;
+    signalTree(pid, signal);
+    return true;
   }
 
   #become(state: ProcessStatus['state'], reason: string | null): void {
