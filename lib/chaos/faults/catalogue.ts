@@ -4,17 +4,22 @@ import { connectionError } from './types/connection-error.ts';
 import { connectionLost } from './types/connection-lost.ts';
 import { connectionReset } from './types/connection-reset.ts';
 import { contextCorruption } from './types/context-corruption.ts';
+import { corruptedFile } from './types/corrupted-file.ts';
 import { deadlock } from './types/deadlock.ts';
 import { deviceIndex } from './types/device-index.ts';
 import { driverCrash } from './types/driver-crash.ts';
+import { duplicateUpload } from './types/duplicate-upload.ts';
 import { errorReply } from './types/error-reply.ts';
+import { incompleteUpload } from './types/incomplete-upload.ts';
 import { inferenceTimeout } from './types/inference-timeout.ts';
 import { intermittent } from './types/intermittent.ts';
+import { invalidFormat } from './types/invalid-format.ts';
 import { latency } from './types/latency.ts';
 import { malformedResponse } from './types/malformed-response.ts';
 import { modelCorrupted } from './types/model-corrupted.ts';
 import { modelVersionMismatch } from './types/model-version-mismatch.ts';
 import { noGpu } from './types/no-gpu.ts';
+import { oversizedFile } from './types/oversized-file.ts';
 import { packetLoss } from './types/packet-loss.ts';
 import { partialBatch } from './types/partial-batch.ts';
 import { processKilled } from './types/process-killed.ts';
@@ -27,6 +32,7 @@ import { thermalThrottle } from './types/thermal-throttle.ts';
 import { timeout } from './types/timeout.ts';
 import { tooManyConnections } from './types/too-many-connections.ts';
 import { unavailable } from './types/unavailable.ts';
+import { uploadTimeout } from './types/upload-timeout.ts';
 import { vramExhaustion } from './types/vram-exhaustion.ts';
 import { vramFragmentation } from './types/vram-fragmentation.ts';
 
@@ -59,6 +65,12 @@ export const FAULT_TYPES: readonly FaultType[] = [
   inferenceTimeout,
   noGpu,
   deviceIndex,
+  incompleteUpload,
+  uploadTimeout,
+  corruptedFile,
+  invalidFormat,
+  oversizedFile,
+  duplicateUpload,
   processKilled,
   processPaused,
 ];
