@@ -58,6 +58,11 @@ const MAKES: Readonly<Record<string, readonly FailureKind[]>> = {
   invalid_format: [],
   oversized_file: [],
   duplicate_upload: [],
+  disk_full: [],
+  permission_denied: [],
+  file_deleted: [],
+  pool_exhaustion: ['timeout'],
+  connection_leak: ['timeout'],
   process_paused: ['timeout', 'reset', 'error_reply'],
   process_killed: ['refused', 'reset', 'timeout', 'error_reply'],
 };

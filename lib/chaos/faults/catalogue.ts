@@ -1,15 +1,18 @@
 import type { FaultType } from './define.ts';
 import type { InjectorName, ServiceName } from './fault.ts';
 import { connectionError } from './types/connection-error.ts';
+import { connectionLeak } from './types/connection-leak.ts';
 import { connectionLost } from './types/connection-lost.ts';
 import { connectionReset } from './types/connection-reset.ts';
 import { contextCorruption } from './types/context-corruption.ts';
 import { corruptedFile } from './types/corrupted-file.ts';
 import { deadlock } from './types/deadlock.ts';
 import { deviceIndex } from './types/device-index.ts';
+import { diskFull } from './types/disk-full.ts';
 import { driverCrash } from './types/driver-crash.ts';
 import { duplicateUpload } from './types/duplicate-upload.ts';
 import { errorReply } from './types/error-reply.ts';
+import { fileDeleted } from './types/file-deleted.ts';
 import { incompleteUpload } from './types/incomplete-upload.ts';
 import { inferenceTimeout } from './types/inference-timeout.ts';
 import { intermittent } from './types/intermittent.ts';
@@ -22,6 +25,8 @@ import { noGpu } from './types/no-gpu.ts';
 import { oversizedFile } from './types/oversized-file.ts';
 import { packetLoss } from './types/packet-loss.ts';
 import { partialBatch } from './types/partial-batch.ts';
+import { permissionDenied } from './types/permission-denied.ts';
+import { poolExhaustion } from './types/pool-exhaustion.ts';
 import { processKilled } from './types/process-killed.ts';
 import { processPaused } from './types/process-paused.ts';
 import { queryError } from './types/query-error.ts';
@@ -71,6 +76,11 @@ export const FAULT_TYPES: readonly FaultType[] = [
   invalidFormat,
   oversizedFile,
   duplicateUpload,
+  diskFull,
+  permissionDenied,
+  fileDeleted,
+  poolExhaustion,
+  connectionLeak,
   processKilled,
   processPaused,
 ];
