@@ -1,6 +1,7 @@
 'use client';
 
 import { useSystem } from '../stores/state-store.ts';
+import { useView } from '../stores/view-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
 import { count } from '../visual/quantity.ts';
 import { StatusMark } from '../visual/StatusMark.tsx';
@@ -55,7 +56,18 @@ export function LedgerSentence() {
             key={word}
             title={help}
           >
-            <b className="font-semibold text-ink">{count(value)}</b> {word}
+            <b className="font-semibold text-ink">{count(value)}</b>{' '}
+            {word === 'dead-lettered' ? (
+              <button
+                className="underline decoration-line-strong underline-offset-2 hover:text-ink"
+                onClick={() => useView.setState({ overlay: 'dlq' })}
+                type="button"
+              >
+                {word}
+              </button>
+            ) : (
+              word
+            )}
           </span>
         ))}
       <LossPart ids={ledger.lostIds} value={ledger.lost} word="lost" />

@@ -5,6 +5,7 @@ import { staleClass, useLive } from '../use-live.ts';
 import { clockDuration, exactTime } from '../visual/quantity.ts';
 import { CHIP, MODE_STATUS, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
+import { causeText } from './cause-text.ts';
 import { LedgerSentence } from './LedgerSentence.tsx';
 
 /** Causes named on a narrow screen, where what stays on top must stay small. */
@@ -60,7 +61,7 @@ export function ModeBanner() {
             key={`${cause.service}${cause.origin}`}
           >
             {index > 0 && <span className="text-faint">+</span>}
-            <b className="font-semibold">{cause.text || cause.service}</b>
+            <b className="font-semibold">{causeText(cause)}</b>
             <OriginChip origin={cause.origin} />
           </span>
         ))}

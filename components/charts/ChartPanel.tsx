@@ -105,7 +105,19 @@ function ChartHead({ definition }: { definition: ChartDefinition }) {
   const at = cursorAt ?? frozenAt ?? serverNow();
   return (
     <figcaption className="min-w-0 text-[11px] whitespace-nowrap">
-      <span className="block truncate font-semibold text-ink">{definition.title}</span>
+      {definition.opens ? (
+        <button
+          aria-haspopup="dialog"
+          className="-my-1 min-h-6 max-w-full truncate font-semibold text-ink underline decoration-line-strong underline-offset-2 hover:decoration-ink"
+          data-testid={`open-${definition.opens}`}
+          onClick={() => useView.setState({ overlay: definition.opens ?? null })}
+          type="button"
+        >
+          {definition.title}
+        </button>
+      ) : (
+        <span className="block truncate font-semibold text-ink">{definition.title}</span>
+      )}
       <span className="flex min-w-0 flex-wrap gap-x-2 overflow-hidden">
         {definition.series.map((series) => (
           <Reading at={at} key={series.key} series={series} />

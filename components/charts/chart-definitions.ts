@@ -20,6 +20,8 @@ export interface ChartDefinition {
   title: string;
   tabs: readonly Tab[];
   stacked?: boolean;
+  /** What a press on its title opens. */
+  opens?: 'dlq';
   /** Smallest upper end of the left axis. */
   floor: number;
   /** Metric whose newest value is the upper end of the left axis. */
@@ -75,6 +77,7 @@ export const CHARTS: readonly ChartDefinition[] = [
     id: 'dead-letters',
     title: 'Dead letters',
     tabs: ['queues'],
+    opens: 'dlq',
     floor: 5,
     series: [
       {
@@ -210,7 +213,7 @@ export const CHARTS: readonly ChartDefinition[] = [
   },
   {
     id: 'vram',
-    title: 'GPU memory',
+    title: 'GPU memory · simulated',
     tabs: ['gpu'],
     stacked: true,
     floor: 1,
@@ -250,7 +253,7 @@ export const CHARTS: readonly ChartDefinition[] = [
   },
   {
     id: 'thermals',
-    title: 'GPU heat and clock',
+    title: 'GPU heat, clock · simulated',
     tabs: ['gpu'],
     floor: 100,
     series: [

@@ -68,6 +68,12 @@ export function DeskGroup({ service, presets, types, catalogue }: DeskGroupProps
           aria-label={`All fault types of ${service.title}`}
           className="my-1 ml-3 rounded-md border border-line bg-raised/40"
         >
+          <li
+            aria-hidden="true"
+            className="px-2 pt-1 text-[10px] font-semibold tracking-wide text-muted uppercase"
+          >
+            All types, with parameters
+          </li>
           {types.map((type) => (
             <TypeSwitch catalogue={catalogue} key={type.type} service={service.name} type={type} />
           ))}

@@ -53,6 +53,12 @@ export async function extendFault(fault: ObservedFault): Promise<void> {
   if (!answer.ok) refuse(faultKey(fault.service, fault.type), answer.error);
 }
 
+/** Makes the lease ours: from then on it lives as long as this tab does. */
+export async function takeOverFault(fault: ObservedFault): Promise<void> {
+  const answer = await command('fault:change', { id: fault.id, takeOver: true });
+  if (!answer.ok) refuse(faultKey(fault.service, fault.type), answer.error);
+}
+
 export async function changeRatio(fault: ObservedFault, ratio: number): Promise<void> {
   const answer = await command('fault:change', { id: fault.id, ratio });
   if (!answer.ok) refuse(faultKey(fault.service, fault.type), answer.error);

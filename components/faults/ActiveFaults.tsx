@@ -2,13 +2,15 @@
 
 import { Square, TimerReset } from 'lucide-react';
 import { useState } from 'react';
-import { changeRatio, extendFault, stopFaults } from '../desk/fault-commands.ts';
+import { changeRatio, extendFault, stopFaults, takeOverFault } from '../desk/fault-commands.ts';
 import { useConnection } from '../stores/connection-store.ts';
+import { useFacts } from '../stores/facts-store.ts';
 import { faultKey, type ObservedFault, useFaults } from '../stores/faults-store.ts';
 import { LeaseRing } from '../visual/LeaseRing.tsx';
 import { clockDuration, count, exactTime, percent } from '../visual/quantity.ts';
 import { StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
+import { propagation } from './propagation.ts';
 
 /** What we have broken, who, how long left. */
 export function ActiveFaults() {
@@ -39,6 +41,7 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
   const key = faultKey(fault.service, fault.type);
   const clearing = useFaults((store) => store.pending[key] === 'clearing');
   const tabId = useConnection((store) => store.tabId);
+  const mine = fault.owner.tabId === tabId;
   const [draft, setDraft] = useState<number | null>(null);
   const ratio = draft ?? fault.ratio;
   const params = Object.entries(fault.params)
@@ -63,10 +66,11 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
         </span>
       </div>
       <p className="mt-0.5 truncate text-[12px] text-muted" title={params}>
-        {fault.owner.tabId === tabId ? 'you' : fault.owner.name}
-        {fault.owner.kind === 'rest' && ' (REST)'} · {count(fault.hits)} hits of {count(fault.seen)} · armed
+        {mine ? 'you' : fault.owner.name}
+        {fault.owner.kind === 'rest' && fault.owner.name !== 'REST' && ' (REST)'} · {hitWords(fault)} · armed
         in {Math.round(fault.armedInMs)} ms
       </p>
+      <Stopwatch fault={fault} />
       {fault.warning && <p className="text-[12px] text-degraded-ink">{fault.warning}</p>}
       <div className="mt-1.5 flex items-center gap-1.5">
         <label className="flex min-w-0 flex-1 items-center gap-1.5 text-[12px] text-muted">
@@ -86,6 +90,17 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
           />
           <span className="w-11 text-right whitespace-nowrap">{percent(ratio)}</span>
         </label>
+        {!mine && (
+          <button
+            className="small-button"
+            data-testid="take-over-fault"
+            onClick={() => void takeOverFault(fault)}
+            title={`Make it yours; it no longer ends with ${fault.owner.name}`}
+            type="button"
+          >
+            Take
+          </button>
+        )}
         <button
           className="small-button"
           data-testid="extend-fault"
@@ -112,4 +127,36 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
     if (draft !== null && draft !== fault.ratio) void changeRatio(fault, draft).finally(() => setDraft(null));
     else setDraft(null);
   }
+}
+
+function hitWords({ hits, seen }: ObservedFault): string {
+  if (hits === 0 && seen === 0) return 'no call met it yet';
+  const of = seen > hits ? ` of ${count(seen)} calls` : '';
+  return `${count(hits)} ${hits === 1 ? 'hit' : 'hits'}${of}`;
+}
+
+/** How far the fault has come: to the service, its breaker, the mode. */
+function Stopwatch({ fault }: { fault: ObservedFault }) {
+  const facts = useFacts((log) => log.facts);
+  const reached = propagation(facts, fault);
+  const steps: [string, number | null][] = [
+    ['down', reached.serviceDownMs],
+    ['breaker', reached.breakerOpenMs],
+    ['mode', reached.modeChangeMs],
+  ];
+  return (
+    <p className="flex flex-wrap gap-x-2 text-[12px] text-muted" data-testid="stopwatch">
+      {steps.map(([word, ms]) => (
+        <span className="whitespace-nowrap" key={word}>
+          {word}{' '}
+          {ms === null ? (
+            <span className="text-faint">not yet</span>
+          ) : (
+            <b className="font-semibold text-ink">+{(ms / 1000).toFixed(1)} s</b>
+          )}
+        </span>
+      ))}
+      {reached.deadLetters > 0 && <span>{reached.deadLetters} dead-lettered</span>}
+    </p>
+  );
 }

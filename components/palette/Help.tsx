@@ -8,6 +8,7 @@ const KEYS: [string, string][] = [
   ['⌘ / Ctrl Shift X', 'Halt as well'],
   ['⌘ / Ctrl K', 'Everything by name'],
   ['f', 'Freeze the picture; data is still taken in'],
+  ['a', 'Write a note into the story'],
   ['.', 'Extend the newest fault that is on'],
   ['?', 'This page'],
 ];

@@ -1,7 +1,7 @@
 'use client';
 
 import dynamic from 'next/dynamic';
-import { useCallback, useRef } from 'react';
+import { useCallback, useEffect, useRef } from 'react';
 import { extendFault } from '../desk/fault-commands.ts';
 import { haltAll } from '../halt-command.ts';
 import { useFaults } from '../stores/faults-store.ts';
@@ -11,6 +11,15 @@ import { useKeys } from '../visual/use-clock.ts';
 
 const Palette = dynamic(() => import('./Palette.tsx'), { ssr: false });
 const Help = dynamic(() => import('./Help.tsx'), { ssr: false });
+const NoteBox = dynamic(() => import('./NoteBox.tsx'), { ssr: false });
+const BreakerXray = dynamic(() => import('../xray/BreakerXray.tsx'), { ssr: false });
+const DeadLetters = dynamic(() => import('../dlq/DeadLetters.tsx'), { ssr: false });
+
+/** What a key opens must be there at once: fetched when the page has come to rest. */
+const PRELOAD_AFTER_MS = 3_000;
+function preload(): void {
+  for (const load of [() => import('./Palette.tsx'), () => import('./NoteBox.tsx')]) load().catch(() => {}); // tried again when opened
+}
 
 /** Two presses of Escape within this time halt. */
 const DOUBLE_MS = 600;
@@ -40,7 +49,12 @@ export function Overlays() {
       return;
     }
     if (meta || event.altKey || isTyping(event.target)) return;
+    if (useView.getState().overlay !== null) return;
     if (event.key === 'f') toggleFreeze();
+    if (event.key === 'a') {
+      event.preventDefault(); // the letter would be typed into the box that it opens
+      useView.setState({ overlay: 'note' });
+    }
     if (event.key === '?') useView.setState({ overlay: 'help' });
     if (event.key === '.') {
       const newest = useFaults.getState().faults?.toSorted((a, b) => b.startedAt - a.startedAt)[0];
@@ -48,10 +62,17 @@ export function Overlays() {
     }
   }, []);
   useKeys(onKey);
+  useEffect(() => {
+    const timer = setTimeout(preload, PRELOAD_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <>
       {overlay === 'palette' && <Palette />}
       {overlay === 'help' && <Help />}
+      {overlay === 'note' && <NoteBox />}
+      {overlay === 'dlq' && <DeadLetters />}
+      {overlay !== null && typeof overlay === 'object' && <BreakerXray name={overlay.xray} />}
     </>
   );
 }

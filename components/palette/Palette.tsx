@@ -54,6 +54,12 @@ export default function Palette() {
           <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'help' })}>
             Keys and help
           </Command.Item>
+          <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'note' })}>
+            Write a note
+          </Command.Item>
+          <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'dlq' })}>
+            Dead letters
+          </Command.Item>
           {WINDOWS_MS.map((windowMs) => (
             <Command.Item
               className={ITEM}

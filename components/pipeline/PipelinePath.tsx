@@ -77,7 +77,9 @@ function Edge({ ratePerSecond }: { ratePerSecond: number | null }) {
       className="hidden w-8 shrink-0 flex-col items-center justify-center wide:flex"
     >
       <span className="text-[10px] leading-3 text-faint">
-        {ratePerSecond === null ? '' : `${compact(ratePerSecond)}/s`}
+        {ratePerSecond === null
+          ? ''
+          : `${ratePerSecond < 10 ? Number(ratePerSecond.toFixed(1)) : compact(ratePerSecond)}/s`}
       </span>
       <svg aria-hidden="true" height="8" viewBox="0 0 28 8" width="28">
         <path

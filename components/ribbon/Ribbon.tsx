@@ -220,7 +220,14 @@ function RibbonBands({ picture, width }: { picture: RibbonPicture; width: number
             stroke={mark.kind === 'halt' ? 'var(--loss)' : 'var(--muted)'}
             strokeWidth={mark.kind === 'halt' ? 2 : 1}
           />
-          <text fill="var(--muted)" fontSize="9" fontWeight="600" x={mark.x + 3} y={axisY - 1}>
+          <text
+            fill="var(--muted)"
+            fontSize="9"
+            fontWeight="600"
+            textAnchor={mark.x > right - 40 ? 'end' : 'start'}
+            x={mark.x + (mark.x > right - 40 ? -3 : 3)}
+            y={axisY - 1}
+          >
             {mark.kind === 'halt' ? 'HALT' : mark.texts.length > 1 ? `+${mark.texts.length}` : mark.kind}
           </text>
         </g>
@@ -301,7 +308,16 @@ function BandRect({
         y={y}
       />
       {fits && label && (
-        <text fill={ink} fontSize="10" fontWeight="600" x={start + 5} y={row * ROW + 11.5}>
+        <text
+          fill={ink}
+          fontSize="10"
+          fontWeight="600"
+          paintOrder="stroke"
+          stroke={status === 'injected' ? 'var(--panel)' : 'none'}
+          strokeWidth="4"
+          x={start + 5}
+          y={row * ROW + 11.5}
+        >
           {label}
         </text>
       )}

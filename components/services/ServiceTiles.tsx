@@ -3,6 +3,7 @@
 import { useRef } from 'react';
 import { useFaults } from '../stores/faults-store.ts';
 import { serverNow, useSystem } from '../stores/state-store.ts';
+import { useView } from '../stores/view-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
 import { clockDuration, compact, count, exactTime, percent, spokenDuration } from '../visual/quantity.ts';
 import { BREAKER_WORD, CHIP, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
@@ -71,13 +72,22 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
   const errorRatio = dependency?.errorRatio ?? null;
   return (
     <li
-      className={`panel min-w-0 px-2.5 py-1.5 ${BORDER[status] ?? ''} ${faults.length > 0 ? 'hatch' : ''} ${className}`}
+      className={`panel relative min-w-0 px-2.5 py-1.5 hover:border-muted ${BORDER[status] ?? ''} ${faults.length > 0 ? 'hatch' : ''} ${className}`}
       data-state={status}
       data-testid={`service-${name}`}
       title={health?.error ?? breaker?.lastError ?? undefined}
     >
       <div className="flex items-center gap-1.5">
-        <b className="truncate font-semibold">{name}</b>
+        <button
+          aria-haspopup="dialog"
+          className="min-h-5 truncate text-left font-semibold after:absolute after:inset-0 after:rounded-lg after:content-['']"
+          data-testid={`xray-open-${name}`}
+          onClick={() => useView.setState({ overlay: { xray: name } })}
+          title="Look inside: state, calls, by hand"
+          type="button"
+        >
+          {name}
+        </button>
         {faults.length > 0 && (
           <span
             className="text-injected-ink"
@@ -87,10 +97,9 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
             <span className="sr-only">fault of ours</span>
           </span>
         )}
-        <span className="ml-auto" />
         {breaker ? (
           <span
-            className={`inline-flex items-center gap-1 rounded border px-1 text-[10px] leading-4 font-bold tracking-wide whitespace-nowrap ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
+            className={`ml-auto inline-flex shrink-0 items-center gap-1 rounded border px-1 text-[10px] leading-4 font-bold whitespace-nowrap ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
             data-state={breaker.state}
             data-testid={`breaker-${name}`}
           >
@@ -99,25 +108,25 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
           </span>
         ) : (
           <span
-            className={`inline-flex items-center gap-1 text-[10px] font-bold tracking-wide ${INK[health?.healthy === false ? 'open' : 'normal']}`}
+            className={`ml-auto inline-flex shrink-0 items-center gap-1 text-[10px] font-bold whitespace-nowrap ${INK[health?.healthy === false ? 'open' : 'normal']}`}
           >
             <StatusMark size={9} status={health?.healthy === false ? 'open' : 'normal'} />
             {health ? (health.healthy ? 'HEALTHY' : 'DOWN') : 'NO BREAKER'}
           </span>
         )}
       </div>
-      <p className="mt-0.5 flex items-baseline gap-x-2 truncate text-[12px] text-muted">
+      <p className="mt-0.5 flex items-baseline gap-x-1.5 text-[11px] leading-[17px] whitespace-nowrap text-muted">
         <span className={errorRatio !== null && errorRatio >= 0.05 ? 'font-semibold text-open-ink' : ''}>
           err {errorRatio === null ? '–' : percent(errorRatio)}
         </span>
         <span title="99th percentile of the last 10 s">
           p99 {dependency?.p99Ms == null ? '–' : spokenDuration(dependency.p99Ms)}
         </span>
-        <span className="ml-auto truncate text-[11px]">
+        <span className="ml-auto">
           {(breaker && breakerDetail(breaker)) || (dependency && `${compact(dependency.callsPerSecond)}/s`)}
         </span>
       </p>
-      <p className="flex items-baseline gap-x-2 truncate text-[12px] text-muted">
+      <p className="flex items-baseline gap-x-1.5 truncate text-[11px] leading-[17px] text-muted">
         <span className={injected > 0 ? 'font-semibold text-injected-ink' : ''}>
           injected {count(injected)}
         </span>

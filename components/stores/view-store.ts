@@ -15,7 +15,7 @@ interface View {
   frozenAt: number | null;
   /** Server time under the pointer, shared by ribbon and charts. */
   cursorAt: number | null;
-  overlay: 'palette' | 'help' | null;
+  overlay: 'palette' | 'help' | 'note' | 'dlq' | { xray: string } | null;
 }
 
 export const useView = create<View>(() => ({

@@ -23,7 +23,8 @@ export function Story() {
       <ol
         className="min-h-0 flex-1 overflow-y-auto py-1 max-wide:max-h-[70dvh]"
         data-testid="story"
-        tabIndex={-1}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
+        tabIndex={0}
       >
         {lines.length === 0 && <li className="px-3 py-1.5 text-muted">Nothing has happened yet.</li>}
         {lines.map((fact) => (

@@ -1,5 +1,6 @@
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { BreakerState, Origin } from '#lib/protocol/state.ts';
+import { causeText } from '../banner/cause-text.ts';
 import { percent, spokenDuration } from '../visual/quantity.ts';
 
 /** How grave a line is; decides shape and colour, never alone. */
@@ -31,6 +32,20 @@ const END_REASONS = {
   rolled_back: 'rolled back',
   injector_lost: 'the process it acted in is gone',
 } as const;
+
+/** Holds of the control process below this are told, not marked: two cores that are busy make them. */
+const LAG_GRAVE_MS = 1_000;
+
+/** The breaker's own reasons in words; whatever else it gives is told as it is. */
+function openReason(reason: string): string {
+  if (reason === 'failure_threshold') return '';
+  return reason === 'trial_failed' ? ': the trial failed' : `: ${reason.replaceAll('_', ' ')}`;
+}
+
+/** Source positions are for the log, not for the room. */
+function withoutPaths(text: string): string {
+  return text.replace(/ \((?:file:\/\/|\/)[^)]*\)/g, '');
+}
 
 /** One fact in plain words. */
 export function sentence(fact: Fact): Sentence {
@@ -79,7 +94,7 @@ export function sentence(fact: Fact): Sentence {
       const { breaker, to, failures, reason } = fact.data;
       const words: Record<BreakerState, Pick<Sentence, 'text' | 'tone'>> = {
         OPEN: {
-          text: `breaker OPEN after ${failures} failures${origin(fact.data.origin)}: ${reason}`,
+          text: `breaker OPEN after ${failures} ${failures === 1 ? 'failure' : 'failures'}${origin(fact.data.origin)}${openReason(reason)}`,
           tone: 'open',
         },
         HALF_OPEN: { text: 'breaker HALF-OPEN: a trial is let through', tone: 'half' },
@@ -90,7 +105,7 @@ export function sentence(fact: Fact): Sentence {
     }
     case 'modeChanged': {
       const { from, to, causes } = fact.data;
-      const why = causes.map((cause) => `${cause.text || cause.service}${origin(cause.origin)}`);
+      const why = causes.map((cause) => `${causeText(cause)}${origin(cause.origin)}`);
       const because = why.length ? ` because ${list(why)}` : '';
       const tone = to === 'NORMAL' ? 'recovered' : to === 'DEGRADED' ? 'degraded' : 'open';
       return { lead: to, text: `mode, was ${from}${because}`, tone };
@@ -132,7 +147,7 @@ export function sentence(fact: Fact): Sentence {
     case 'alert':
       return {
         lead: fact.data.service ?? 'alert',
-        text: `${fact.data.text} (${fact.data.code})`,
+        text: withoutPaths(fact.data.text),
         tone: 'degraded',
       };
     case 'afterEffect':
@@ -153,7 +168,11 @@ export function sentence(fact: Fact): Sentence {
     case 'operatorChanged':
       return { lead: fact.data.name, text: fact.data.here ? 'is here' : 'left', tone: 'quiet' };
     case 'loopLag':
-      return { lead: 'control', text: `was busy for ${spokenDuration(fact.data.lagMs)}`, tone: 'degraded' };
+      return {
+        lead: 'control',
+        text: `was busy for ${spokenDuration(fact.data.lagMs)}`,
+        tone: fact.data.lagMs < LAG_GRAVE_MS ? 'quiet' : 'degraded',
+      };
     case 'note':
       return { lead: fact.data.by, text: fact.data.text, tone: 'quiet' };
     default: {

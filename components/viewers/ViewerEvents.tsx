@@ -61,6 +61,14 @@ const SOURCE_WORD: Record<RecentEvent['riskSource'], string> = {
   default: 'default, analysis pending',
 };
 
+/** Under a picture there is room for three words; the whole stands in the tooltip. */
+const SOURCE_SHORT: Record<RecentEvent['riskSource'], string> = {
+  llm: 'by the LLM',
+  cache: 'last score, pending',
+  object_estimate: 'estimate, pending',
+  default: 'default, pending',
+};
+
 const ViewerEvent = memo(function ViewerEvent({
   event,
   backendPort,
@@ -89,12 +97,14 @@ const ViewerEvent = memo(function ViewerEvent({
           {event.riskScore}
         </span>
       </div>
-      <p className="mt-0.5 truncate text-[11px] text-ink">{event.summary || event.camera}</p>
+      <p className="mt-0.5 line-clamp-2 min-h-7 text-[11px] leading-3.5 text-ink">
+        {event.summary || event.camera}
+      </p>
       <p
         className={`truncate text-[10px] ${fallback || event.degraded ? 'font-semibold text-degraded-ink' : 'text-faint'}`}
       >
         {event.degraded ? 'degraded · ' : ''}
-        {fallback ? SOURCE_WORD[event.riskSource] : `${event.camera} ${timeOfDay(event.at)}`}
+        {fallback ? SOURCE_SHORT[event.riskSource] : `${event.camera} ${timeOfDay(event.at)}`}
       </p>
     </li>
   );

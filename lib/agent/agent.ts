@@ -48,6 +48,8 @@ type Outgoing =
 const FRAME_MS = 250;
 const REPORT_MS = 500;
 const ACK_TIMEOUT_MS = 2000;
+/** All processes start together, and the control process may come last, ms. */
+const START_PATIENCE_MS = 20_000;
 /** Without the control process for this long, every injector has ended its faults, ms. */
 const SILENCE_MS = FAULT_INJECTOR_DEFAULTS.silenceMs;
 /** Facts kept while the control process is away; beyond it the oldest is dropped and that is warned about. */
@@ -71,8 +73,8 @@ export class Agent {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
   #activeFaults: readonly ActiveFault[] = [];
-  /** Of the last keepalive; monotonic ms. */
-  #heardAt = 0;
+  /** Since the last keepalive, ms; counted in turns of our own, so that being paused is no silence. */
+  #silentMs = 0;
   #missing: NodeJS.Timeout | undefined;
   #why = '';
   #sending = false;
@@ -99,10 +101,9 @@ export class Agent {
 
   /** Faults in force anywhere, and those that ended a moment ago; to tell injected failures from organic ones. */
   get activeFaults(): readonly ActiveFault[] {
-    const silentMs = performance.now() - this.#heardAt;
-    if (silentMs <= SILENCE_MS) return this.#activeFaults;
+    if (this.#silentMs <= SILENCE_MS) return this.#activeFaults;
     // Nobody has kept them alive: the injectors have ended them all.
-    const endedAt = Math.round(Date.now() - silentMs + SILENCE_MS);
+    const endedAt = Date.now() - this.#silentMs + SILENCE_MS;
     return this.#activeFaults.map((fault) => (fault.endedAt === undefined ? { ...fault, endedAt } : fault));
   }
 
@@ -113,7 +114,7 @@ export class Agent {
   start(): void {
     this.#loop.enable();
     this.#socket.connect();
-    this.#miss('not reached yet');
+    this.#miss('not reached yet', START_PATIENCE_MS);
     this.#timers.push(
       setInterval(() => this.#sendFrame(), FRAME_MS),
       setInterval(() => this.#sendReport(), REPORT_MS),
@@ -157,7 +158,7 @@ export class Agent {
     socket.on('connect_error', (error) => this.#miss(error.message));
     socket.on('keepalive', ({ runId, faults }) => {
       this.#activeFaults = faults;
-      this.#heardAt = performance.now();
+      this.#silentMs = 0;
       injector.heartbeat(runId);
     });
     socket.on('fault:arm', (fault, ack) => {
@@ -192,12 +193,12 @@ export class Agent {
   }
 
   /** Warns once an outage, and only of one that is no start, stop or restart in good order. */
-  #miss(why: string): void {
+  #miss(why: string, patienceMs = SILENCE_MS): void {
     this.#why = why;
     if (this.#socket.disconnected && !this.#socket.active) return; // closed by us
     this.#missing ??= setTimeout(
-      () => this.#options.onWarning?.(`control process gone for ${SILENCE_MS} ms: ${this.#why}`),
-      SILENCE_MS,
+      () => this.#options.onWarning?.(`control process gone for ${patienceMs} ms: ${this.#why}`),
+      patienceMs,
     ).unref();
   }
 
@@ -222,6 +223,7 @@ export class Agent {
   }
 
   #sendFrame(): void {
+    this.#silentMs += FRAME_MS;
     if (!this.#socket.connected) return;
     const loopLagMs = Math.max(0, this.#loop.max / 1e6 - 20);
     this.#loop.reset();
@@ -236,8 +238,13 @@ export class Agent {
     if (!this.#socket.connected) return;
     const report = this.#options.report?.();
     if (report) this.#socket.volatile.emit('report', report);
+    // In a turn of its own: a volatile packet is dropped while the one before it is still being written.
+    setImmediate(() => this.#sendActivity());
+  }
+
+  #sendActivity(): void {
     const activity = this.#options.injector.activity();
-    if (activity.length > 0) this.#socket.volatile.emit('activity', { activity });
+    if (activity.length > 0 && this.#socket.connected) this.#socket.volatile.emit('activity', { activity });
   }
 
   #enqueue(message: Outgoing): void {

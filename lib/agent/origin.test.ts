@@ -43,6 +43,7 @@ describe('judge', () => {
     ['gpu', 'inference', 'process_paused', 'timeout'],
     ['database', 'database', 'process_killed', 'reset'],
     ['gpu', 'gpu', 'connection_error', 'error_reply'],
+    ['nemotron', 'pipeline', 'process_paused', 'timeout'],
     ['redis', 'redis', 'latency', 'reset'],
     ['pubsub', 'redis', 'intermittent', 'reset'],
   ] as const)('sees %s suffer from %s %s', (service, upstream, type, kind) => {

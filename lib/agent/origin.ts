@@ -60,7 +60,19 @@ const MAKES: Readonly<Record<string, readonly FailureKind[]>> = {
   inference_timeout: ['error_reply', 'timeout'],
   no_gpu: ['timeout', 'error_reply'],
   device_index: ['timeout', 'error_reply'],
-  process_paused: ['timeout', 'reset'],
+  // What they do shows in the uploads, not in calls to a service.
+  incomplete_upload: [],
+  upload_timeout: [],
+  corrupted_file: [],
+  invalid_format: [],
+  oversized_file: [],
+  duplicate_upload: [],
+  disk_full: [],
+  permission_denied: [],
+  file_deleted: [],
+  pool_exhaustion: ['timeout'],
+  connection_leak: ['timeout'],
+  process_paused: ['timeout', 'reset', 'error_reply'],
   process_killed: ['refused', 'reset', 'timeout', 'error_reply'],
 };
 
@@ -70,7 +82,6 @@ const UPSTREAM: Readonly<Partial<Record<ServiceName, readonly ServiceName[]>>> =
   nemotron: ['gpu', 'inference'],
   gpu: ['inference', 'yolo26', 'nemotron'], // its state is read from their /health
   pubsub: ['redis'],
-  ftp: ['pipeline'],
 };
 
 export interface OriginOptions {
@@ -129,6 +140,7 @@ function makes({ service, type }: ActiveFault, kind: FailureKind): boolean {
 /** A fault reaches a service when it is aimed at it, stands upstream of it, or disturbs its network. */
 function reaches(fault: ActiveFault, service: ServiceName): boolean {
   if (fault.service === service) return true;
+  if (fault.service === 'pipeline') return true; // the caller itself: its time-outs run out while it is paused
   const upstream = UPSTREAM[service] ?? [];
   if (fault.service !== 'network') return upstream.includes(fault.service);
   const targets = fault.params['services'];

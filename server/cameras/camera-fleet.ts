@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Metric } from '#lib/agent/agent.ts';
 import { type Clock, systemClock } from '#lib/chaos/clock.ts';
+import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { createRandom } from '#lib/chaos/random.ts';
 import type { CamerasReport } from '#lib/protocol/state.ts';
 import type { Settings } from '../config.ts';
@@ -12,6 +13,7 @@ import { Camera } from './camera.ts';
 import { createFrameSources } from './frame-source.ts';
 import { FtpUploader } from './ftp-uploader.ts';
 import { SequenceStore } from './sequence-store.ts';
+import { UploadFaults } from './upload-faults.ts';
 import { UploadStatistics } from './upload-statistics.ts';
 
 interface CameraFleetTuning {
@@ -48,6 +50,8 @@ export interface CameraFleetOptions extends Partial<CameraFleetTuning> {
 }
 
 export interface CameraFleet {
+  /** Holds the faults that act in the cameras. */
+  readonly injector: FaultInjector;
   readonly metrics: readonly Metric[];
   report(): CamerasReport;
   start(): void;
@@ -65,6 +69,8 @@ export async function createCameraFleet(options: CameraFleetOptions): Promise<Ca
   const sequences = await SequenceStore.open(join(folder, 'sequences.json'));
   const acceptedLog = await AppendLog.open(join(folder, 'accepted.jsonl'));
   const statistics = new UploadStatistics();
+  const faults = new UploadFaults();
+  const injector = new FaultInjector({ clock, effect: faults });
   const random = createRandom(process.pid);
   const intervalMs = rate > 0 ? (count / rate) * 1000 : null;
 
@@ -76,6 +82,8 @@ export async function createCameraFleet(options: CameraFleetOptions): Promise<Ca
       name,
       source,
       uploader: new FtpUploader({ ...ftp, user: name, password, timeoutMs }),
+      injector,
+      faults,
       sequences,
       acceptedLog,
       intervalMs,
@@ -92,6 +100,7 @@ export async function createCameraFleet(options: CameraFleetOptions): Promise<Ca
 
   const sum = (of: (camera: Camera) => number) => cameras.reduce((total, camera) => total + of(camera), 0);
   return {
+    injector,
     metrics: [
       {
         name: 'cameras.uploadsPerSecond',
@@ -123,6 +132,7 @@ export async function createCameraFleet(options: CameraFleetOptions): Promise<Ca
       for (const camera of cameras) camera.start();
     },
     async close() {
+      await injector.close();
       await Promise.all(cameras.map((camera) => camera.close()));
       await acceptedLog.close();
     },

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Clock, sleep, type Timer } from '#lib/chaos/clock.ts';
+import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import type { Random } from '#lib/chaos/random.ts';
 import type { Logger } from '../logging.ts';
 import type { AppendLog } from '../pipeline/intake/append-log.ts';
@@ -7,6 +8,7 @@ import { writeFrameComment } from '../pipeline/intake/frame-comment.ts';
 import type { FrameSource } from './frame-source.ts';
 import type { FtpUploader } from './ftp-uploader.ts';
 import type { SequenceStore } from './sequence-store.ts';
+import type { ExtraUpload, UploadFaults } from './upload-faults.ts';
 
 /** A line of `cameras/accepted.jsonl`: the witness from outside of what the intake has answered for. */
 export interface AcceptedUpload {
@@ -20,12 +22,16 @@ export interface AcceptedUpload {
   acceptedAt: number;
   sizeBytes: number;
   sha256: string;
+  /** The fault that uploaded it beside a frame; absent for the frame itself. */
+  extra?: string;
 }
 
 export interface CameraOptions {
   name: string;
   source: FrameSource;
   uploader: FtpUploader;
+  injector: FaultInjector;
+  faults: UploadFaults;
   sequences: SequenceStore;
   acceptedLog: AppendLog;
   /** Time between two frames, ms; null takes none. */
@@ -148,9 +154,11 @@ export class Camera {
       const frame = this.#pending[0];
       if (!frame) return;
       try {
+        await this.#sabotage(frame);
         await this.#upload(frame);
         this.#pending.shift();
         attempts = 0;
+        await this.#sendExtras(frame);
       } catch (error) {
         if (signal.aborted) return;
         this.#fail(error, 'frame not accepted, to be sent again', frame);
@@ -160,7 +168,26 @@ export class Camera {
     }
   }
 
-  async #upload(frame: Frame): Promise<void> {
+  /** A try at this frame that a fault breaks off. */
+  async #sabotage({ name, bytes }: Frame): Promise<void> {
+    const { faults, injector, uploader } = this.#options;
+    const broken = faults.broken(injector, name);
+    if (broken) await uploader.breakOff(name, bytes, broken);
+  }
+
+  /** What faults upload beside a frame that was accepted. Each is tried once. */
+  async #sendExtras(frame: Frame): Promise<void> {
+    const { faults, injector } = this.#options;
+    for (const { name, bytes, faultType } of faults.extras(injector, frame.name, frame.bytes)) {
+      if (this.#stopped.signal.aborted) return;
+      const extra = { ...frame, name, bytes };
+      await this.#upload(extra, faultType).catch((error: unknown) => {
+        if (!this.#stopped.signal.aborted) this.#fail(error, 'extra upload of a fault not accepted', extra);
+      });
+    }
+  }
+
+  async #upload(frame: Frame, extra?: ExtraUpload['faultType']): Promise<void> {
     const { name: camera, uploader, clock, logger, onUploaded } = this.#options;
     const { name, sequence, capturedAt, traceId, bytes } = frame;
     const startedMs = clock.monotonicMs();
@@ -181,6 +208,7 @@ export class Camera {
       acceptedAt,
       sizeBytes: bytes.length,
       sha256,
+      ...(extra !== undefined && { extra }),
     });
   }
 

@@ -1,5 +1,8 @@
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { Client } from 'basic-ftp';
+import type { BrokenTry } from './upload-faults.ts';
 
 export interface FtpUploaderOptions {
   host: string;
@@ -9,6 +12,9 @@ export interface FtpUploaderOptions {
   /** Silence on a connection after which it is given up, ms. */
   timeoutMs: number;
 }
+
+/** Given to the first half to leave before the connection is reset, ms. */
+const SENT_MS = 50;
 
 const UPLOAD_ID = /\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b/;
 
@@ -44,6 +50,31 @@ export class FtpUploader {
     }
   }
 
+  /**
+   * Sends the first half only, and ends it as told; the connection is thrown away.
+   * @throws {Error} always, as the real thing would
+   */
+  async breakOff(name: string, bytes: Buffer, { how, stallMs, ended }: BrokenTry): Promise<never> {
+    const half = bytes.subarray(0, Math.floor(bytes.length / 2));
+    try {
+      const client = await this.#connected();
+      const source = async function* () {
+        yield half;
+        if (how === 'end') return;
+        const { dataSocket } = client.ftp;
+        await setTimeout(how === 'stall' ? stallMs : SENT_MS, undefined, {
+          signal: dataSocket ? AbortSignal.any([ended, closedSignal(dataSocket)]) : ended,
+        }).catch(() => {}); // the fault or the connection has ended
+        dataSocket?.resetAndDestroy();
+      };
+      await client.uploadFrom(Readable.from(source()), `${name}.part`);
+      const size = await client.size(`${name}.part`);
+      throw new Error(`${size} of ${bytes.length} bytes arrived`);
+    } finally {
+      this.close();
+    }
+  }
+
   close(): void {
     this.#client?.close();
     this.#client = undefined;
@@ -57,4 +88,10 @@ export class FtpUploader {
     await client.access({ host, port, user, password });
     return client;
   }
+}
+
+function closedSignal(socket: Socket): AbortSignal {
+  const closed = new AbortController();
+  socket.once('close', () => closed.abort());
+  return closed.signal;
 }

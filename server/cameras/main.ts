@@ -1,5 +1,4 @@
 import { Agent } from '#lib/agent/agent.ts';
-import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { runProcess } from '../run-process.ts';
 import { createCameraFleet } from './camera-fleet.ts';
 
@@ -17,7 +16,7 @@ await runProcess('cameras', async ({ settings, wiring, logger }) => {
     controlUrl: wiring.controlUrl,
     secret: wiring.agentSecret,
     name: 'cameras',
-    injector: new FaultInjector(),
+    injector: fleet.injector,
     metrics: fleet.metrics,
     report: () => ({ kind: 'cameras', report: fleet.report() }),
     onWarning: (text, error) => logger.warn({ err: error }, text),

@@ -29,7 +29,10 @@ export interface ConsoleGatewayOptions {
   admit: (handshake: { headers: IncomingHttpHeaders; auth: Record<string, unknown> }) => void;
   /** Told of each command and how it went. */
   onCommand: (command: string, outcome: string) => void;
-  /** How long a page has to answer a lease question, ms. @default 4000 */
+  /**
+   * How long a page has to answer a lease question, ms. A late answer is a sign of life as well: a laptop that
+   * draws slowly must not look gone. @default 12 000
+   */
   leaseAnswerMs?: number;
   /** Unsent bytes at which a consumer is cut. @default 1 MiB */
   maxBufferedBytes?: number;
@@ -76,7 +79,7 @@ export class ConsoleGateway {
 
   constructor(io: Server, options: ConsoleGatewayOptions) {
     this.#options = {
-      leaseAnswerMs: 4000,
+      leaseAnswerMs: 12_000,
       maxBufferedBytes: 1024 * 1024,
       maxBufferedPackets: 1000,
       ...options,

@@ -12,12 +12,15 @@ export interface LoopLagOptions {
 const RESOLUTION_MS = 10;
 const READ_EVERY_MS = 1000;
 
-/** Watches this process's own event loop: a control process that hangs must not look healthy. */
+/**
+ * Watches this process's own event loop: a control process that hangs must not look healthy. Its own start loads
+ * code and holds the loop, so nothing is told in the first `quietMs`.
+ */
 export class LoopLag {
   readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   readonly #timer: NodeJS.Timeout;
   #lagMs = 0;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #toldAt = performance.now();
 
   constructor({ onLag, thresholdMs = 200, quietMs = 5000 }: LoopLagOptions) {
     this.#histogram.enable();

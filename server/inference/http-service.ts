@@ -78,7 +78,7 @@ async function respond(
     answer = await find(routes, request.method ?? 'GET', path)(request, caller.signal);
   } catch (error) {
     if (caller.signal.aborted) {
-      logger.warn({ service: name, path, traceId }, 'the caller went away before the answer');
+      logger.info({ service: name, path, traceId }, 'the caller went away before the answer');
       return;
     }
     answer = failureAnswer(error, logger);

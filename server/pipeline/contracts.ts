@@ -43,6 +43,10 @@ export interface IntakeSink {
   deadLetter(letter: IntakeDeadLetter): Promise<void>;
   /** Notes on the dead letter of a partial upload that the camera sent it again and that it was accepted. Idempotent. */
   linkDeadLetter?(key: string, uploadId: string): Promise<void>;
+  /** Gives an accepted upload up, by name and with a reason: "dropped" becomes its home. Idempotent. */
+  drop?(uploadId: string, reason: string): Promise<void>;
+  /** Whether this upload was given up. @default none was */
+  isDropped?(uploadId: string): boolean;
   /** Raises an alert fact, for example UPLOAD_TIMEOUTS, DISK_LOW, DISK_FULL. */
   alert(code: string, count: number, text: string): void;
   /** Claims a SHA-256 for an upload; gives the id of the upload that holds it (its own id: not a duplicate). */

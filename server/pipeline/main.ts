@@ -7,9 +7,11 @@ import type { PipelineReport } from '#lib/protocol/state.ts';
 import { type ProcessContext, type Running, runProcess } from '../run-process.ts';
 import type { Intake } from './contracts.ts';
 import { Database } from './database/database.ts';
+import { PoolFaults } from './database/pool-faults.ts';
 import { DependencyTracker } from './dependencies/dependency-tracker.ts';
 import { loadCredentials } from './intake/credentials.ts';
 import { createIntake } from './intake/intake.ts';
+import { PipelineFaults } from './pipeline-faults.ts';
 import { pipelineMetrics } from './pipeline-metrics.ts';
 import { pipelineProfile } from './profile.ts';
 import { createBroadcaster } from './viewers/broadcaster.ts';
@@ -38,7 +40,14 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
   let work: Work | undefined;
   let intake: Intake | undefined;
 
-  const injector = new FaultInjector({ clock });
+  const injector: FaultInjector = new FaultInjector({
+    clock,
+    effect: {
+      arm: (fault) => faults.arm(fault),
+      change: (fault, previous) => faults.change(fault, previous),
+      end: (fault) => faults.end(fault),
+    },
+  });
   const agent = new Agent({
     controlUrl: wiring.controlUrl,
     secret: wiring.agentSecret,
@@ -113,6 +122,10 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
     onSlowQuery: (slow) => logger.warn(slow, 'slow query'),
     onConnectionError: (error) => logger.debug({ err: error.message }, 'database connection lost'),
   });
+  const faults = new PipelineFaults({
+    pool: new PoolFaults(database, (id) => injector.recordHit(id, 'connection')),
+    refreshDisk: async () => running.refreshDisk(),
+  });
   const databaseProbe = new DatabaseProbe({ ...account, timeoutMs: profile.timeouts.connectMs });
   const services = createServiceHealth({
     profile: profile.name,
@@ -159,6 +172,7 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
     sink: work.sink,
     logger,
     clock,
+    injector,
     mediaMaxBytes: Math.round(settings.MEDIA_MAX_GIB * GIB),
   });
   intake = running;

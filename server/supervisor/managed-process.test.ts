@@ -1,16 +1,25 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { isAlive } from '#tests/support/is-alive.ts';
 import { ManagedProcess } from './managed-process.ts';
+import { identityOf } from './process-identity.ts';
 
 const sink = () => new Writable({ write: (_chunk, _encoding, done) => done() });
 const started: ManagedProcess[] = [];
 
-function makeProcess(script: string): ManagedProcess {
+function makeProcess(script: string, prepared: () => Promise<void> = async () => {}): ManagedProcess {
   const managed = new ManagedProcess({
     name: 'pipeline',
     log: sink(),
-    command: () => ({ command: process.execPath, args: ['-e', script], cwd: '/', stopSignal: 'SIGTERM' }),
+    command: async () => {
+      await prepared();
+      return { command: process.execPath, args: ['-e', script], cwd: '/', stopSignal: 'SIGTERM' };
+    },
   });
   started.push(managed);
   return managed;
@@ -52,6 +61,68 @@ describe('ManagedProcess', () => {
     await vi.waitFor(() => expect(startedAt.length).toBeGreaterThanOrEqual(4), 10_000);
     const waits = startedAt.slice(1).map((at, index) => at - (startedAt[index] ?? 0));
     expect(waits[2]).toBeGreaterThan((waits[0] ?? 0) + 150); // 100, 200, 400 ms and the time of the crash itself
+  });
+
+  it('is held and released while it prepares, and runs once', async () => {
+    const gates: (() => void)[] = [];
+    let prepare = async () => {};
+    const managed = makeProcess(SERVES, () => prepare());
+    await managed.start();
+    prepare = () => new Promise((resolve) => gates.push(resolve));
+    managed.hold();
+    const first = managed.release(100);
+    await vi.waitFor(() => expect(gates).toHaveLength(1));
+    managed.hold(); // nothing runs yet that could be killed
+    gates[0]?.();
+    await first;
+    expect(managed.status).toMatchObject({ state: 'held', pid: null });
+    prepare = async () => {};
+    await managed.release(5000);
+    expect(managed.status).toMatchObject({ state: 'up', restarts: 1 });
+  });
+
+  it('tells a reason when a child ends by itself, and none when it ends as ordered', async () => {
+    const managed = makeProcess(SERVES);
+    const reasons: (string | null)[] = [];
+    managed.on('changed', ({ status, reason }) => {
+      if (status.state === 'down') reasons.push(reason);
+    });
+    await managed.start();
+    process.kill(managed.status.pid ?? 0, 'SIGKILL');
+    await vi.waitFor(() => expect(managed.status).toMatchObject({ state: 'up', restarts: 1 }), 5000);
+    await managed.stop();
+    expect(reasons).toEqual(['SIGKILL', null]);
+  });
+
+  it('pauses a child that is held once it serves again', async () => {
+    const managed = makeProcess(SERVES);
+    await managed.start();
+    managed.hold();
+    managed.pause();
+    await managed.release(5000);
+    await vi.waitFor(() => expect(managed.status.state).toBe('paused'));
+    managed.resume();
+    expect(managed.status.state).toBe('up');
+  });
+
+  it('pauses and kills what the child has forked too', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'brownout-tree-')), 'pid');
+    const managed = makeProcess(
+      `const { pid } = require('node:child_process').spawn('sleep', ['60'], { detached: true });
+       require('node:fs').writeFileSync(${JSON.stringify(file)}, String(pid)); ${SERVES}`,
+    );
+    await managed.start();
+    const forked = Number(readFileSync(file, 'utf8'));
+    const stateOf = () =>
+      execFileSync('ps', ['-o', 'state=', '-p', String(forked)], { encoding: 'utf8' }).trim();
+    managed.pause();
+    await vi.waitFor(() => expect(stateOf()).toMatch(/^T/));
+    managed.resume();
+    await vi.waitFor(() => expect(stateOf()).toMatch(/^S/));
+    managed.pause();
+    managed.hold();
+    await vi.waitFor(() => expect(identityOf(forked)).toBeUndefined());
+    await rm(dirname(file), { recursive: true });
   });
 
   it('keeps a held child down until it is released', async () => {

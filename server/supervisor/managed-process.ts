@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { ProcessStatus } from '#lib/protocol/state.ts';
 import type { ServerCommand } from '../embedded/server-command.ts';
+import { signalTree } from './process-tree.ts';
 
 export interface ManagedProcessOptions {
   name: ProcessStatus['name'];
@@ -16,6 +17,7 @@ export interface ManagedProcessOptions {
 }
 
 export interface ManagedProcessEvents {
+  /** `reason`: what went wrong or was done to it; null when it goes as ordered. */
   changed: [{ status: ProcessStatus; reason: string | null }];
   /** It ended with exit code 2: a setting is wrong, and starting it again would not help. */
   misconfigured: [{ name: string; message: string }];
@@ -44,6 +46,10 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   #upAt = 0;
   #retry: NodeJS.Timeout | undefined;
   #lastLine = '';
+  #stopping = false;
+  #paused = false;
+  /** Grows with each start, hold and stop: a start that was overtaken while it prepared goes no further. */
+  #turn = 0;
 
   constructor(options: ManagedProcessOptions) {
     super();
@@ -65,6 +71,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   /** Resolves once it serves for the first time after this call. */
   async start(): Promise<void> {
     this.#wish = 'run';
+    this.#stopping = false;
     if (this.#state === 'up') return;
     const up = this.#untilUp();
     if (!this.#child) await this.#spawn();
@@ -74,8 +81,9 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   /** kill -9, and not started again before `release`. */
   hold(): void {
     this.#wish = 'hold';
+    this.#turn++;
     clearTimeout(this.#retry);
-    if (this.#child) this.#child.kill('SIGKILL');
+    this.#signal('SIGKILL');
     this.#become('held', 'killed by a fault');
   }
 
@@ -90,30 +98,35 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
     await Promise.race([up, new Promise((resolve) => setTimeout(resolve, withinMs))]);
   }
 
-  /** SIGSTOP: its sockets stay open and nothing answers. */
+  /** SIGSTOP: its sockets stay open and nothing answers; one that is down is paused once it serves. */
   pause(): void {
-    if (this.#child?.kill('SIGSTOP')) this.#become('paused', 'paused by a fault');
+    this.#paused = true;
+    if (this.#state === 'held') return;
+    if (this.#signal('SIGSTOP')) this.#become('paused', 'paused by a fault');
   }
 
   resume(): void {
+    this.#paused = false;
     if (this.#state !== 'paused') return;
-    this.#child?.kill('SIGCONT');
+    this.#signal('SIGCONT');
     this.#become('up', 'resumed');
   }
 
   /** kill -9 and an immediate new start. */
   restart(): void {
     this.#backoffMs = FIRST_BACKOFF_MS;
-    this.#child?.kill('SIGKILL');
+    this.#signal('SIGKILL');
   }
 
   /** Asks it to stop, kills it after 6 s, resolves when it is gone. */
   async stop(): Promise<void> {
     this.#wish = 'stop';
+    this.#turn++;
     clearTimeout(this.#retry);
     const child = this.#child;
     if (!child) return;
-    child.kill('SIGCONT');
+    this.#stopping = true;
+    this.#signal('SIGCONT');
     child.kill(this.#stopSignal);
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
     await this.#gone();
@@ -123,9 +136,11 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   #stopSignal: NodeJS.Signals = 'SIGTERM';
 
   async #spawn(): Promise<void> {
+    const turn = ++this.#turn;
     this.#become('starting', null);
     try {
       const { stopSignal, ...how } = await this.#options.command();
+      if (turn !== this.#turn) return;
       this.#stopSignal = stopSignal;
       // Its own group: Ctrl-C reaches the supervisor only, which then stops its children in order.
       const child = spawnDetached(how, this.#options.ready === undefined);
@@ -156,7 +171,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
         },
       );
     } catch (error) {
-      this.#ended(undefined, error instanceof Error ? error.message : String(error));
+      if (turn === this.#turn) this.#ended(undefined, error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -164,6 +179,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
     if (this.#child !== child || this.#wish !== 'run') return;
     this.#upAt = performance.now();
     this.#become('up', null);
+    if (this.#paused) this.pause();
   }
 
   #ended(child: ChildProcess | undefined, how: string): void {
@@ -176,13 +192,22 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
       this.#become('held', 'killed by a fault');
       return;
     }
-    this.#become('down', this.#lastLine && how.startsWith('exit') ? `${how}: ${this.#lastLine}` : how);
+    const told = this.#lastLine && how.startsWith('exit') ? `${how}: ${this.#lastLine}` : how;
+    this.#become('down', this.#stopping ? null : told);
     if (this.#wish !== 'run') return;
     if (this.#upAt > 0 && performance.now() - this.#upAt > STEADY_MS) this.#backoffMs = FIRST_BACKOFF_MS;
     this.#retry = setTimeout(() => {
       if (this.#wish === 'run' && !this.#child) void this.#spawn();
     }, this.#backoffMs);
     this.#backoffMs = Math.min(this.#backoffMs * 2, MAX_BACKOFF_MS);
+  }
+
+  /** To the child and what it has forked; false when it does not run. */
+  #signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): boolean {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return false;
+    signalTree(pid, signal);
+    return true;
   }
 
   #become(state: ProcessStatus['state'], reason: string | null): void {

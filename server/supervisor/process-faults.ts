@@ -5,6 +5,8 @@ import type { ManagedProcess } from './managed-process.ts';
 
 /** The desk waits 1 s for an acknowledgement; a process that is still starting then is told of by its own state. */
 const RESTART_WAIT_MS = 700;
+/** A process hears of its own pause before it is paused, to know why its calls have timed out meanwhile. */
+const TOLD_FIRST_MS = 50;
 
 /**
  * `process_killed` and `process_paused`, where they act.
@@ -27,10 +29,12 @@ export function createProcessEffect(
     return found;
   };
   return {
-    arm(fault) {
+    async arm(fault) {
       const target = find(fault);
-      if (fault.type === 'process_paused') target.pause();
-      else {
+      if (fault.type === 'process_paused') {
+        await new Promise((resolve) => setTimeout(resolve, TOLD_FIRST_MS));
+        target.pause();
+      } else {
         target.hold();
         const holdMs = Number(fault.params['holdMs']);
         holds.set(

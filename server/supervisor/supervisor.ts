@@ -93,8 +93,8 @@ export class Supervisor {
     await this.#agent.close();
     for (const group of [
       ['cameras'],
-      ['pipeline', 'inference'],
-      ['proxy', 'control'],
+      ['pipeline'],
+      ['inference', 'proxy', 'control'],
       ['database', 'redis'],
     ] as const) {
       await Promise.all(group.map((name) => this.#processes.get(name)?.stop()));
@@ -147,7 +147,7 @@ export class Supervisor {
       onPid: (pid) => data.recordChild(options.name, pid),
     });
     managed.on('changed', ({ status, reason }) => {
-      const unexpected = status.state === 'down' && status.restarts + 1 > 0 && reason !== null;
+      const unexpected = status.state === 'down' && reason !== null;
       this.#logger[unexpected ? 'warn' : 'info'](
         { name: status.name, state: status.state, reason, pid: status.pid },
         'process changed',

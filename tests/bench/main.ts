@@ -2,11 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import type { BenchReport } from './measure.ts';
 import { benchPolicies } from './policies.ts';
+import { benchProxy } from './proxy.ts';
 import { benchStart } from './start.ts';
 import { benchToggle } from './toggle.ts';
 
 const PARTS: Readonly<Record<string, (smoke: boolean) => Promise<BenchReport>>> = {
   policies: benchPolicies,
+  proxy: benchProxy,
   start: benchStart,
   toggle: benchToggle,
 };

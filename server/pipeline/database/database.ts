@@ -178,6 +178,18 @@ export class Database implements Queryable {
     }
   }
 
+  /** Takes a connection out of the pool until the function given back is called; nothing watches it. */
+  async hold(): Promise<() => void> {
+    const client = await this.#connect();
+    return () => client.release(true);
+  }
+
+  /** Checks a connection out as work does, and leaves it; the function given back hands it in. */
+  async leak(): Promise<() => void> {
+    const client = await this.#checkout(new Error());
+    return () => this.#release(client, true);
+  }
+
   status(): PoolStatus {
     const { size, overflow } = this.#options;
     const total = this.#pool.totalCount;

@@ -54,6 +54,11 @@ export class DiskSpace {
     this.#move('full');
   }
 
+  /** Looks again now. */
+  refresh(): Promise<void> {
+    return this.#look();
+  }
+
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();

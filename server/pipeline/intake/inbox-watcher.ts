@@ -3,9 +3,11 @@ import { access, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import type { Clock, Timer } from '#lib/chaos/clock.ts';
+import { faultMark } from '#lib/chaos/faults/fault.ts';
 import type { Logger } from '../../logging.ts';
 import type { IntakeSink, Upload, ValidUpload } from '../contracts.ts';
 import { isErrorCode } from './durable-file.ts';
+import type { FileFaults } from './file-faults.ts';
 import type { IncomingUploads } from './incoming-uploads.ts';
 import type { IntakeRecords } from './intake-records.ts';
 import type { Quarantine } from './quarantine.ts';
@@ -22,6 +24,7 @@ export interface InboxWatcherOptions {
   locate: (id: string) => Promise<string | undefined>;
   validate: (upload: Upload) => Promise<Verdict>;
   discard: (id: string) => Promise<void>;
+  files: FileFaults;
   clock: Clock;
   logger: Logger;
   scanIntervalMs: number;
@@ -256,6 +259,7 @@ export class InboxWatcher {
     if (!upload) return false;
     const { traceId } = upload;
     const told = { traceId, uploadId: id, camera: upload.camera };
+    if (await this.#deleted(upload)) return false;
     try {
       const verdict = await validate(upload);
       if (!verdict.valid) {
@@ -284,6 +288,21 @@ export class InboxWatcher {
       if (path === undefined) logger.warn(told, 'upload vanished from the inbox');
       return false; // otherwise it was stored between the scan and now
     }
+  }
+
+  /** A destructive fault takes the file away; its home is named first, so that it is never without one. */
+  async #deleted(upload: Upload): Promise<boolean> {
+    const { files, sink, discard, logger } = this.#options;
+    const { id, name, traceId, camera } = upload;
+    if (!sink.isDropped?.(id)) {
+      const fault = sink.drop && files.deletes(name);
+      if (!fault) return false;
+      await sink.drop?.(id, `file deleted by a fault ${faultMark(fault.id)}`);
+      sink.alert('UPLOAD_DELETED', 1, `${name} was deleted from the inbox before it was read`);
+    }
+    await discard(id);
+    logger.warn({ traceId, uploadId: id, camera, name }, 'upload deleted by a fault');
+    return true;
   }
 
   async #submit(valid: ValidUpload): Promise<void> {

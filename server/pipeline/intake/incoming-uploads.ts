@@ -18,6 +18,7 @@ import type { Logger } from '../../logging.ts';
 import type { IntakeSink } from '../contracts.ts';
 import type { DiskSpace } from './disk-space.ts';
 import { isErrorCode, syncFile, syncFolder } from './durable-file.ts';
+import type { FileFaults } from './file-faults.ts';
 import { extensionOf } from './file-format.ts';
 import { type FrameComment, readFrameComment } from './frame-comment.ts';
 import { FtpRefusal } from './ftp-refusal.ts';
@@ -51,6 +52,7 @@ export interface IncomingUploadsOptions {
   records: IntakeRecords;
   quarantine: Quarantine;
   disk: DiskSpace;
+  files: FileFaults;
   sink: Pick<IntakeSink, 'alert'>;
   clock: Clock;
   logger: Logger;
@@ -79,6 +81,8 @@ export class IncomingUploads {
   /** The last accepted upload by camera and name: a first try may be given up only after the second was accepted. */
   readonly #acceptedAs = new LRUCache<string, string>({ max: 1000 });
   #timeoutsInARow = 0;
+  /** Uploads that the file system refused since the last acceptance, a full disk apart. */
+  #refusedInARow = 0;
   #sweepTimer: Timer | undefined;
   #closed = false;
 
@@ -133,8 +137,13 @@ export class IncomingUploads {
     session: UploadSession,
     givenName: string,
   ): Promise<{ file: IncomingFile; reply: Promise<string> }> {
-    const { incomingDir, disk, clock, uploadTimeoutMs, maxBytes } = this.#options;
+    const { incomingDir, disk, files, clock, uploadTimeoutMs, maxBytes } = this.#options;
     const name = cleanName(givenName);
+    try {
+      files.check('store', name);
+    } catch (error) {
+      throw this.#storageRefusal(error);
+    }
     if (disk.isFull) throw new FtpRefusal(452, 'Insufficient storage space, try again later');
     const before = session.files.get(name);
     if (before?.phase === 'receiving') throw new FtpRefusal(450, `${name} is being uploaded`);
@@ -240,6 +249,7 @@ export class IncomingUploads {
       );
       this.#drop(incoming);
       this.#timeoutsInARow = 0;
+      this.#refusedInARow = 0;
       this.#acceptedAs.set(`${camera}/${name}`, id);
       this.#background(this.#linkBroken(camera, name, id));
       return id;
@@ -256,7 +266,8 @@ export class IncomingUploads {
     sizeBytes: number,
     comment: FrameComment | undefined,
   ): Promise<string> {
-    const { inboxDir, records, clock, logger } = this.#options;
+    const { inboxDir, records, files, clock, logger } = this.#options;
+    files.check('accept', name);
     const acceptedAt = clock.now();
     const id = this.#nextId(acceptedAt);
     const extension = extensionOf(name);
@@ -395,6 +406,10 @@ export class IncomingUploads {
     if (isErrorCode(error, 'ENOSPC', 'EDQUOT')) {
       this.#options.disk.reportFull();
       return new FtpRefusal(452, 'Insufficient storage space', { cause: error });
+    }
+    if (++this.#refusedInARow === 1) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'an unknown error';
+      this.#options.sink.alert('UPLOAD_STORAGE', 1, `uploads cannot be stored: ${code}`);
     }
     return new FtpRefusal(451, 'The upload could not be stored', { cause: error });
   }

@@ -22,6 +22,7 @@ export class RecordingSink implements IntakeSink {
   readonly letters: IntakeDeadLetter[] = [];
   readonly links: { key: string; uploadId: string }[] = [];
   readonly alerts: { code: string; count: number }[] = [];
+  readonly dropped = new Map<string, string>();
   readonly hashes = new Map<string, string>();
   /** Called before a submit is remembered; throw to make it fail. */
   onSubmit: (upload: ValidUpload) => void | Promise<void> = () => {};
@@ -41,6 +42,14 @@ export class RecordingSink implements IntakeSink {
 
   async linkDeadLetter(key: string, uploadId: string): Promise<void> {
     this.links.push({ key, uploadId });
+  }
+
+  async drop(uploadId: string, reason: string): Promise<void> {
+    this.dropped.set(uploadId, reason);
+  }
+
+  isDropped(uploadId: string): boolean {
+    return this.dropped.has(uploadId);
   }
 
   alert(code: string, count: number): void {

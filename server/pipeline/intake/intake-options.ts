@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '#lib/chaos/clock.ts';
+import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import type { Settings } from '../../config.ts';
 import type { Logger } from '../../logging.ts';
 import type { IntakeSink } from '../contracts.ts';
@@ -69,6 +70,8 @@ export interface IntakeOptions extends Partial<IntakeTuning> {
   profile: Settings['PROFILE'];
   sink: IntakeSink;
   logger: Logger;
+  /** Faults on `ftp` that act on files. @default none ever does */
+  injector?: FaultInjector;
 }
 
 /** Two servers on one machine (tests) rarely share a window, and within one every transfer gets the next port. */

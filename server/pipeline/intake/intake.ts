@@ -2,6 +2,7 @@ import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Intake, Upload } from '../contracts.ts';
 import { DiskSpace } from './disk-space.ts';
+import { FileFaults } from './file-faults.ts';
 import { kindOfExtension } from './file-format.ts';
 import { type FtpServer, startFtpServer } from './ftp-server.ts';
 import { InboxWatcher } from './inbox-watcher.ts';
@@ -17,6 +18,8 @@ const RATE_WINDOW_MS = 10_000;
 
 /** The intake, with the port that its FTP server really got. */
 export interface RunningIntake extends Intake {
+  /** Looks at the disk again now, so that the end of a fault is seen at once. */
+  refreshDisk(): Promise<void>;
   /** @throws {Error} before `start` */
   readonly ftpPort: number;
 }
@@ -36,6 +39,7 @@ export function createIntake(options: IntakeOptions): RunningIntake {
   const inboxDir = join(dataDir, 'inbox');
   const quarantineDir = join(dataDir, 'quarantine');
 
+  const files = new FileFaults(tuning.injector);
   const records = new IntakeRecords(join(dataDir, 'intake'), logger);
   const quarantine = new Quarantine({
     directory: quarantineDir,
@@ -47,7 +51,7 @@ export function createIntake(options: IntakeOptions): RunningIntake {
   const media = new MediaStore(join(dataDir, 'media'), tuning.mediaMaxBytes, logger);
   const disk = new DiskSpace({
     path: dataDir,
-    probe: tuning.probeDisk,
+    probe: files.probe(tuning.probeDisk),
     intervalMs: tuning.diskProbeMs,
     lowRatio: tuning.lowDiskRatio,
     fullRatio: tuning.fullDiskRatio,
@@ -62,6 +66,7 @@ export function createIntake(options: IntakeOptions): RunningIntake {
     records,
     quarantine,
     disk,
+    files,
     sink,
     clock,
     logger,
@@ -83,6 +88,7 @@ export function createIntake(options: IntakeOptions): RunningIntake {
     locate,
     validate: (upload) => validateUpload(upload, tuning),
     discard,
+    files,
     clock,
     logger,
     scanIntervalMs: tuning.scanIntervalMs,
@@ -122,6 +128,8 @@ export function createIntake(options: IntakeOptions): RunningIntake {
       if (!server) throw new Error('The intake has not been started');
       return server.port;
     },
+
+    refreshDisk: () => disk.refresh(),
 
     async start() {
       await mkdir(dataDir, { recursive: true });

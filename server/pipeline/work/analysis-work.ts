@@ -67,7 +67,8 @@ export class AnalysisWork {
     } catch (error) {
       // The database, or the end of the process: the model's failures have become a default score.
       const err = error instanceof Error ? error.message : String(error);
-      logger.warn({ batchId: job.id, camera, traceId: job.traceId, err }, 'batch parked');
+      const level = this.#options.signal.aborted ? 'info' : 'warn';
+      logger[level]({ batchId: job.id, camera, traceId: job.traceId, err }, 'batch parked');
       return { kind: 'parked', countAttempt: false, delayMs: parkMs };
     }
   }

@@ -322,6 +322,11 @@ export async function createWork(options: WorkOptions): Promise<Work> {
       logger.info({ stage: 'duplicate', uploadId: id, camera, traceId, originalId }, 'duplicate upload');
     },
     deadLetter: (letter) => desk.writeUpload(letter),
+    async drop(uploadId, reason) {
+      if (!dropped.ids().has(uploadId)) await dropped.add(uploadId, reason, clock.now());
+      open.settled(uploadId);
+    },
+    isDropped: (uploadId) => dropped.ids().has(uploadId),
     alert: (code, count, text) => {
       logger.warn({ code, count }, text);
       fact('alert', code, { code, service: code.startsWith('UPLOAD') ? 'ftp' : null, count, text });

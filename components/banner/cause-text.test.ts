@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest';
+import { causeText } from './cause-text.ts';
+
+it('names the service, once', () => {
+  expect(causeText({ service: 'yolo26', text: 'GET /health answered 503' })).toBe(
+    'yolo26: GET /health answered 503',
+  );
+  expect(causeText({ service: 'nemotron', text: 'Check of nemotron took too long' })).toBe(
+    'Check of nemotron took too long',
+  );
+  expect(causeText({ service: 'redis', text: '' })).toBe('redis');
+});

@@ -1,0 +1,53 @@
+import { type FaultSpec, faultMark } from '#lib/chaos/faults/fault.ts';
+import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
+import type { DiskProbe } from './disk-space.ts';
+
+/** Where a file is on its way through the intake. */
+export type FileStep = 'store' | 'accept';
+
+/**
+ * The layer between the intake and its file system in which the faults on files act. `chmod` would not do: root
+ * ignores it.
+ */
+export class FileFaults {
+  readonly #injector: FaultInjector | undefined;
+
+  /** @param injector undefined: no fault ever acts */
+  constructor(injector: FaultInjector | undefined) {
+    this.#injector = injector;
+  }
+
+  /** @throws {Error} ENOSPC or EACCES, as the file system would, when a fault hits this step */
+  check(step: FileStep, file: string): void {
+    for (const [type, code, text] of FAILURES) {
+      const acts = ({ params }: FaultSpec) => (params['step'] ?? 'store') === step;
+      if (!this.#armed(type).some(acts)) continue;
+      const verdict = this.#injector?.decide('ftp', { kind: step, file }, [type]);
+      if (!verdict) continue;
+      const message = `${code}: ${text}, ${step} '${file}' ${faultMark(verdict.fault.id)}`;
+      throw Object.assign(new Error(message), { code });
+    }
+  }
+
+  /** The fault that wants an accepted file deleted, if one does. */
+  deletes(file: string): FaultSpec | undefined {
+    return this.#injector?.decide('ftp', { kind: 'delete', file }, ['file_deleted'])?.fault;
+  }
+
+  /** A full disk has no space left, also for who asks. With a ratio below 1 only single writes fail. */
+  probe(real: DiskProbe): DiskProbe {
+    return async (path) => {
+      const isFull = this.#armed('disk_full').some(({ ratio, match }) => ratio === 1 && match === undefined);
+      return isFull ? 0 : real(path);
+    };
+  }
+
+  #armed(type: string): readonly FaultSpec[] {
+    return this.#injector?.active('ftp').filter((fault) => fault.type === type) ?? [];
+  }
+}
+
+const FAILURES = [
+  ['disk_full', 'ENOSPC', 'no space left on device'],
+  ['permission_denied', 'EACCES', 'permission denied'],
+] as const;
