@@ -34,6 +34,17 @@ describe('sentence', () => {
     expect(tone).toBe('injected');
   });
 
+  it('tells why a breaker opened in words, without source positions', () => {
+    const data = { breaker: 'redis', from: 'HALF_OPEN', to: 'OPEN', failures: 1, origin: null } as const;
+    expect(sentence(makeFact('breakerChanged', { ...data, reason: 'trial_failed' })).text).toBe(
+      'breaker OPEN after 1 failure: the trial failed',
+    );
+    const text = 'A connection is held since 3000 ms by execute (file:///srv/breaker.ts:135:76)';
+    expect(
+      sentence(makeFact('alert', { code: 'CONNECTION_LEAK', service: 'database', count: 1, text })).text,
+    ).toBe('A connection is held since 3000 ms by execute');
+  });
+
   it('tells a failure that is not ours apart', () => {
     const data = {
       breaker: 'redis',
@@ -92,5 +103,13 @@ describe('sinceFault', () => {
       makeFact('note', { by: 'Ana', text: 'late' }, 4, 200_000),
     ];
     expect([...sinceFault(facts)]).toEqual([[3, 2_100]]);
+  });
+
+  it('leaves comings and goings their time of day', () => {
+    const facts = [
+      makeFact('faultStarted', { fault }, 1, 0),
+      makeFact('operatorChanged', { tabId: 't', name: 'Ben', here: true }, 2, 500),
+    ];
+    expect(sinceFault(facts).size).toBe(0);
   });
 });

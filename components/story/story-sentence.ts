@@ -186,6 +186,14 @@ export function sentence(fact: Fact): Sentence {
 /** How long after a fault's start its consequences are told relative to it. */
 const CONSEQUENCE_MS = 120_000;
 
+/** What no fault of ours brings about: these keep their time of day. */
+const NO_CONSEQUENCE: ReadonlySet<string> = new Set([
+  'operatorChanged',
+  'loopLag',
+  'resumed',
+  'controlStarted',
+]);
+
 /**
  * For each fact the start of the newest fault before it, when that was less than two minutes ago: the story then
  * reads "+2.1 s". Facts ascend by time.
@@ -195,6 +203,7 @@ export function sinceFault(facts: readonly Fact[]): Map<number, number> {
   let startedAt: number | null = null;
   for (const fact of facts) {
     if (fact.type === 'faultStarted') startedAt = fact.at;
+    else if (NO_CONSEQUENCE.has(fact.type)) continue;
     else if (startedAt !== null && fact.at - startedAt <= CONSEQUENCE_MS)
       since.set(fact.seq, fact.at - startedAt);
   }
