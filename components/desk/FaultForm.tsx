@@ -22,6 +22,7 @@ export function FaultForm({ service, type, ttl, onStart }: FaultFormProps) {
   const [ratio, setRatio] = useState(type.defaultRatio);
   const [ttlMs, setTtlMs] = useState(ttl.defaultMs);
   const [seed, setSeed] = useState('');
+  const [modifiers, setModifiers] = useState<Modifiers>({});
   const promises = type.promises.filter((promise) => promise.service === service);
   const submit = () => {
     const params = changedValues(fields, values);
@@ -32,6 +33,7 @@ export function FaultForm({ service, type, ttl, onStart }: FaultFormProps) {
       ttlMs,
       ...(Object.keys(params).length > 0 ? { params } : {}),
       ...(seed.trim() !== '' ? { seed: Number(seed) } : {}),
+      ...chosenModifiers(modifiers),
     });
   };
   return (
@@ -83,6 +85,22 @@ export function FaultForm({ service, type, ttl, onStart }: FaultFormProps) {
           value={seed}
         />
       </label>
+      {type.modifiers.length > 0 && (
+        <details className="text-[12px] text-muted">
+          <summary className="cursor-pointer">In turns, first calls, ramp</summary>
+          <div className="mt-1 space-y-1">
+            {MODIFIER_INPUTS.filter(({ modifier }) => type.modifiers.includes(modifier)).map((input) => (
+              <ModifierInput
+                input={input}
+                key={input.name}
+                onChange={(value) => setModifiers((current) => ({ ...current, [input.name]: value }))}
+                required={input.modifier === 'pulse' && (!!modifiers.activeMs || !!modifiers.dormantMs)}
+                value={modifiers[input.name] ?? ''}
+              />
+            ))}
+          </div>
+        </details>
+      )}
       {promises.map((promise) => (
         <p className="border-l-2 border-line-strong pl-2 text-[12px] text-muted" key={promise.text}>
           Must happen: {promise.text}
@@ -96,6 +114,74 @@ export function FaultForm({ service, type, ttl, onStart }: FaultFormProps) {
         Start with these
       </button>
     </form>
+  );
+}
+
+type ModifierName = 'activeMs' | 'dormantMs' | 'failFirst' | 'rampMs';
+/** As typed; empty is off. */
+type Modifiers = Partial<Record<ModifierName, string>>;
+
+interface ModifierField {
+  name: ModifierName;
+  modifier: Catalogue['types'][number]['modifiers'][number];
+  title: string;
+  unit: string;
+  min: number;
+  max: number;
+}
+
+const MODIFIER_INPUTS: readonly ModifierField[] = [
+  { name: 'activeMs', modifier: 'pulse', title: 'Acts for', unit: 'ms', min: 100, max: 600_000 },
+  { name: 'dormantMs', modifier: 'pulse', title: 'Then rests for', unit: 'ms', min: 100, max: 600_000 },
+  {
+    name: 'failFirst',
+    modifier: 'failFirst',
+    title: 'Only the first',
+    unit: 'calls',
+    min: 1,
+    max: 1_000_000,
+  },
+  { name: 'rampMs', modifier: 'rampMs', title: 'Grows to full in', unit: 'ms', min: 100, max: 900_000 },
+];
+
+function chosenModifiers({ activeMs, dormantMs, failFirst, rampMs }: Modifiers): Partial<StartFault> {
+  return {
+    ...(activeMs && dormantMs && { pulse: { activeMs: Number(activeMs), dormantMs: Number(dormantMs) } }),
+    ...(failFirst && { failFirst: Number(failFirst) }),
+    ...(rampMs && { rampMs: Number(rampMs) }),
+  };
+}
+
+function ModifierInput({
+  input,
+  value,
+  required,
+  onChange,
+}: {
+  input: ModifierField;
+  value: string;
+  required: boolean;
+  onChange: (value: string) => void;
+}) {
+  return (
+    <label className="flex items-center justify-between gap-2">
+      {input.title}
+      <span className="inline-flex items-center gap-1">
+        <input
+          aria-label={`${input.title} in ${input.unit}`}
+          className="field w-24 text-right"
+          max={input.max}
+          min={input.min}
+          onChange={(event) => onChange(event.target.value)}
+          placeholder="off"
+          required={required}
+          step={1}
+          type="number"
+          value={value}
+        />
+        <span className="w-9">{input.unit}</span>
+      </span>
+    </label>
   );
 }
 
@@ -161,6 +247,23 @@ function Field({
             className="size-4 accent-injected"
             onChange={(event) => onChange(event.target.checked)}
             type="checkbox"
+          />
+        </label>
+      );
+    case 'text':
+      return (
+        <label
+          className="flex items-center justify-between gap-2 text-[12px] text-muted"
+          title={field.description}
+        >
+          {field.title}
+          <input
+            className="field w-28 text-right"
+            maxLength={field.maxLength}
+            onChange={(event) => onChange(event.target.value)}
+            pattern={field.pattern}
+            type="text"
+            value={String(value ?? '')}
           />
         </label>
       );

@@ -8,6 +8,10 @@ const schema = z.toJSONSchema(
     load: z.number().min(0).max(1).default(1).meta({ title: 'Load', unit: 'ratio' }),
     mode: z.enum(['leak', 'spike']).default('spike'),
     governor: z.boolean().default(true),
+    sqlState: z
+      .string()
+      .regex(/^[0-9A-Z]{5}$/)
+      .default('40001'),
     services: z
       .array(z.enum(['redis', 'ftp']))
       .default([])
@@ -23,6 +27,7 @@ describe('formFields', () => {
       ['load', 'number', 1],
       ['mode', 'choice', 'spike'],
       ['governor', 'switch', true],
+      ['sqlState', 'text', '40001'],
       ['services', 'many', []],
     ]);
     expect(formFields(schema)[0]).toMatchObject({
@@ -31,6 +36,13 @@ describe('formFields', () => {
       max: 60_000,
       step: 1,
       title: 'Latency',
+    });
+  });
+
+  it('lets the browser check what a text must look like', () => {
+    expect(formFields(schema).find((field) => field.kind === 'text')).toMatchObject({
+      pattern: '^[0-9A-Z]{5}$',
+      maxLength: undefined,
     });
   });
 

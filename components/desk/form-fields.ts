@@ -3,6 +3,7 @@ export type FormField = { name: string; title: string; description: string } & (
   | { kind: 'number'; unit: string; min: number; max: number; step: number; default: number }
   | { kind: 'choice'; options: string[]; default: string }
   | { kind: 'switch'; default: boolean }
+  | { kind: 'text'; pattern: string | undefined; maxLength: number | undefined; default: string }
   | { kind: 'many'; options: string[]; default: string[] }
 );
 
@@ -48,6 +49,14 @@ function formField(name: string, property: Schema): FormField | undefined {
         default: number(fallback) ?? min,
       };
     }
+    case 'string':
+      return {
+        ...base,
+        kind: 'text',
+        pattern: text(property['pattern']),
+        maxLength: number(property['maxLength']),
+        default: text(fallback) ?? '',
+      };
     case 'boolean':
       return { ...base, kind: 'switch', default: fallback === true };
     case 'array': {
