@@ -72,7 +72,7 @@ try {
   });
   await system.startFault('redis', 'connection_error');
   await system.startFault('gpu', 'thermal_throttle');
-  await pause(6_000);
+  await pause(12_000);
   await look(system, 'room', 'dark', (page) => shoot(page, 'three-faults-1920'));
   await look(system, 'wide', 'light', (page) => shoot(page, 'three-faults-light'));
   await look(system, 'phone', 'dark', (page) => shoot(page, 'phone'));

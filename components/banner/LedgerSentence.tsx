@@ -70,9 +70,15 @@ export function LedgerSentence() {
             )}
           </span>
         ))}
-      <LossPart ids={ledger.lostIds} value={ledger.lost} word="lost" />
+      {(ledger.verdict !== 'UNKNOWN' || ledger.lost > 0) && (
+        <LossPart ids={ledger.lostIds} value={ledger.lost} word="lost" />
+      )}
       {ledger.doubled > 0 && <LossPart ids={ledger.doubledIds} value={ledger.doubled} word="doubled" />}
-      {ledger.verdict === 'UNKNOWN' && <span className="font-semibold text-degraded-ink">UNKNOWN</span>}
+      {ledger.verdict === 'UNKNOWN' && (
+        <span className="font-semibold text-degraded-ink">
+          loss UNKNOWN{ledger.unreadable.length > 0 && `, cannot read ${ledger.unreadable.join(', ')}`}
+        </span>
+      )}
     </p>
   );
 }

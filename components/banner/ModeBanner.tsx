@@ -11,6 +11,9 @@ import { LedgerSentence } from './LedgerSentence.tsx';
 /** Causes named on a narrow screen, where what stays on top must stay small. */
 const CAUSES_NARROW = 2;
 
+/** With more causes than this the services are named and the rest left to the tooltip and the story. */
+const CAUSES_IN_WORDS = 2;
+
 const MEANING = {
   NORMAL: 'every service answers',
   DEGRADED: 'something is down, its fallback works',
@@ -61,7 +64,9 @@ export function ModeBanner() {
             key={`${cause.service}${cause.origin}`}
           >
             {index > 0 && <span className="text-faint">+</span>}
-            <b className="font-semibold">{causeText(cause)}</b>
+            <b className="font-semibold" title={causeText(cause)}>
+              {causes.length > CAUSES_IN_WORDS ? cause.service : causeText(cause)}
+            </b>
             <OriginChip origin={cause.origin} />
           </span>
         ))}

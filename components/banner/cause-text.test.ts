@@ -10,3 +10,8 @@ it('names the service, once', () => {
   );
   expect(causeText({ service: 'redis', text: '' })).toBe('redis');
 });
+
+it('says in plain words what the Redis client says in its own', () => {
+  const text = "Stream isn't writeable and enableOfflineQueue options is false";
+  expect(causeText({ service: 'redis', text })).toBe('redis: no connection');
+});

@@ -123,9 +123,9 @@ function pipelineStages(state: State | null, faults: readonly ObservedFault[]): 
     status: !status ? 'unknown' : status.tier === 'redis' ? 'normal' : 'degraded',
     detail: !status
       ? 'unknown'
-      : `${status.depth} wait${status.oldestAgeMs === null ? '' : ` · ${spokenDuration(status.oldestAgeMs)}`}${status.tier === 'redis' ? '' : ` · ${status.tier}`}`,
+      : `${status.depth} ${status.tier === 'redis' ? 'wait' : `in ${status.tier}`}${status.oldestAgeMs === null ? '' : ` · ${spokenDuration(status.oldestAgeMs)}`}`,
     warn: status !== undefined && ((status.oldestAgeMs ?? 0) > AGE_WARN_MS || status.tier !== 'redis'),
-    faults: [],
+    faults: faultsOn('redis', faults), // where both queues live
     ratePerSecond: status?.outPerSecond ?? null,
   });
   const own = (service: string) => faults.filter((fault) => fault.service === service);

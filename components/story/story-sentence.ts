@@ -1,4 +1,5 @@
 import type { Fact } from '#lib/protocol/facts.ts';
+import type { ServiceName } from '#lib/protocol/faults.ts';
 import type { BreakerState, Origin } from '#lib/protocol/state.ts';
 import { causeText } from '../banner/cause-text.ts';
 import { percent, spokenDuration } from '../visual/quantity.ts';
@@ -40,6 +41,11 @@ const LAG_GRAVE_MS = 1_000;
 function openReason(reason: string): string {
   if (reason === 'failure_threshold') return '';
   return reason === 'trial_failed' ? ': the trial failed' : `: ${reason.replaceAll('_', ' ')}`;
+}
+
+function withoutName(service: ServiceName, error: string): string {
+  const said = causeText({ service, text: error });
+  return said.startsWith(`${service}: `) ? said.slice(service.length + 2) : said;
 }
 
 /** Source positions are for the log, not for the room. */
@@ -116,7 +122,7 @@ export function sentence(fact: Fact): Sentence {
         ? { lead: service, text: 'is healthy again', tone: 'recovered' }
         : {
             lead: service,
-            text: `is down${origin(fact.data.origin)}${error ? `: ${error}` : ''}`,
+            text: `is down${origin(fact.data.origin)}${error ? `: ${withoutName(service, error)}` : ''}`,
             tone: 'open',
           };
     }
@@ -163,7 +169,7 @@ export function sentence(fact: Fact): Sentence {
     }
     case 'agentChanged':
       return fact.data.connected
-        ? { lead: fact.data.agent, text: 'reports again', tone: 'quiet' }
+        ? { lead: fact.data.agent, text: 'reports', tone: 'quiet' }
         : { lead: fact.data.agent, text: 'does not report any more', tone: 'degraded' };
     case 'operatorChanged':
       return { lead: fact.data.name, text: fact.data.here ? 'is here' : 'left', tone: 'quiet' };
