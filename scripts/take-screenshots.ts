@@ -7,12 +7,16 @@ import { startBrowser } from '#tests/support/browser.ts';
 import { ROOT, type System, startSystem } from '#tests/support/system.ts';
 
 /*
- * Takes the pictures of docs/screenshots on a system of its own: `node scripts/take-screenshots.ts`.
+ * Takes the pictures of docs/screenshots on a system of its own: `node scripts/take-screenshots.ts [NAME…]`; without
+ * names, all.
  * Needs a built console. The frames are those of ../shared when they are there, else the tests' dozen.
  */
 
 const OUT = join(ROOT, 'docs', 'screenshots');
 const FRAMES = join(ROOT, '..', 'shared', 'data', 'camera-frames');
+const WANTED = process.argv.slice(2);
+/** Charts with something in them. */
+const FILL_MS = 75_000;
 const VIEWS = {
   wide: { width: 1440, height: 900 },
   room: { width: 1920, height: 1080 },
@@ -35,7 +39,10 @@ async function look(
     await browser.context.addInitScript(
       `localStorage.setItem('brownout.theme', '${theme}'); localStorage.setItem('brownout.name', 'Ana')`,
     );
-    await use(await browser.open(system.url));
+    const page = await browser.context.newPage();
+    await page.goto(system.url);
+    await page.locator('[data-testid="live-status"][data-state="live"]').waitFor({ timeout: 60_000 });
+    await use(page);
   } finally {
     await browser.close();
   }
@@ -43,6 +50,7 @@ async function look(
 
 /** Writes the page as a small PNG: a palette is enough for flat colours. */
 async function shoot(page: Page, name: string): Promise<void> {
+  if (WANTED.length > 0 && !WANTED.includes(name)) return;
   await pause(2_500); // every chart has had its turn, every picture is loaded
   const bytes = await page.screenshot();
   await sharp(bytes)
@@ -55,7 +63,7 @@ await mkdir(OUT, { recursive: true });
 const system = await startSystem({ env: existsSync(FRAMES) ? { CAMERA_FRAMES_DIR: FRAMES } : {} });
 try {
   await system.untilSteady();
-  await pause(100_000); // charts with something in them
+  await pause(FILL_MS);
   await look(system, 'wide', 'dark', async (page) => {
     await shoot(page, 'normal');
     await page.getByTestId('desk-group-nemotron').click();

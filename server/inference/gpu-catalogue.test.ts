@@ -259,6 +259,16 @@ describe('vram_fragmentation', () => {
     expect((await detect(fixture)).status).toBe(200);
   });
 
+  it('takes what a batch in hand gives back, too', async () => {
+    const fixture = await startFast();
+    const { device } = fixture.services.host;
+    const busy = Promise.all([14, 15, 16, 17].map(frame)).then((frames) => detectBatch(fixture, frames));
+    await vi.waitFor(() => expect(device.kernelAgeMs).toBeGreaterThan(0), { timeout: 5000, interval: 1 });
+    const id = await arm(fixture, 'vram_fragmentation', { targetFreeMib: 100 });
+    expect((await busy).status).toBe(200);
+    await vi.waitFor(async () => expectRefused(await detect(fixture), 'OUT_OF_MEMORY', id), PATIENT);
+  });
+
   it('is gone with the process that was fragmented', async () => {
     const fixture = await startFast();
     const id = await arm(fixture, 'vram_fragmentation');
@@ -267,5 +277,18 @@ describe('vram_fragmentation', () => {
     await expectClean(fixture);
     await fixture.services.injector.end(id, 'stopped');
     await expectClean(fixture);
+  });
+
+  it('a leak, too, ends with the process that leaked: nothing is taken for a process that is gone', async () => {
+    const fixture = await startFast();
+    const { memory } = fixture.services.host.device;
+    const freeBefore = memory.freeBytes;
+    await arm(fixture, 'vram_exhaustion', { mode: 'leak', rateMibPerSecond: 5000, targetFreeMib: 0 });
+    await vi.waitFor(() => expect(memory.freeBytes).toBeLessThan(freeBefore / 2), PATIENT);
+    const crash = await arm(fixture, 'driver_crash');
+    await fixture.services.injector.end(crash, 'stopped');
+    await expectHealthy(fixture.nemotron);
+    fixture.clock.advance(10_000);
+    expect(memory.freeBytes).toBe(freeBefore);
   });
 });

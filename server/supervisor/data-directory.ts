@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, wri
 import { join } from 'node:path';
 import { ConfigError } from '../config.ts';
 import { identityOf } from './process-identity.ts';
+import { signalTree } from './process-tree.ts';
 
 /** Version of the layout under DATA_DIR. An older one is migrated here, a newer one is refused. */
 const FORMAT_VERSION = 1;
@@ -102,8 +103,7 @@ export class DataDirectory {
     }
     for (const { pid, identity } of records) {
       if (identityOf(pid) !== identity) continue;
-      process.kill(pid, 'SIGCONT'); // a paused child would never see its end
-      process.kill(pid, 'SIGKILL');
+      signalTree(pid, 'SIGKILL'); // also what it had forked: that may be paused, and would never see its end
     }
   }
 }

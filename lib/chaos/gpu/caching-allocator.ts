@@ -64,6 +64,7 @@ export class CachingAllocator {
   readonly #options: CachingAllocatorOptions;
   readonly #segments = new Set<Segment>();
   readonly #live = new Map<Allocation, Block>();
+  #closed = false;
   #allocatedBytes = 0;
   #reservedBytes = 0;
   #nextSegment = 0;
@@ -158,8 +159,14 @@ export class CachingAllocator {
     return bytes;
   }
 
+  /** Its process has ended. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Gives everything back, in use or not: what the end of the process does. */
   close(): void {
+    this.#closed = true;
     for (const segment of this.#segments) this.#release(segment);
     this.#live.clear();
     this.#allocatedBytes = 0;

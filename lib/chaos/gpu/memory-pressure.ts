@@ -84,6 +84,7 @@ export class LeakPressure implements MemoryPressure {
   }
 
   advance(elapsedMs: number): void {
+    if (this.#allocator.closed) return; // the process that leaked has ended
     const room = this.#device.freeBytes + this.#allocator.releasableBytes - this.#targetBytes;
     const bytes = this.#pace.take(elapsedMs, room);
     if (bytes > 0) this.#allocator.allocate(bytes);
@@ -123,23 +124,36 @@ const PIECES_IN_SEGMENT = 4;
  * holds an image. What a long run of requests of changing size does to an allocator, done at once.
  */
 export class FragmentPressure implements MemoryPressure {
+  readonly #device: DeviceMemory;
   readonly #allocator: CachingAllocator;
+  readonly #targetBytes: number;
   #pinned: Allocation[] = [];
   readonly tenantBytes = 0;
 
   constructor(device: DeviceMemory, allocator: CachingAllocator, targetFreeMib: number) {
+    this.#device = device;
     this.#allocator = allocator;
+    this.#targetBytes = targetFreeMib * MIB;
+    this.advance();
+  }
+
+  /** What a batch held when it began is fragmented as it comes back. */
+  advance(): void {
+    const allocator = this.#allocator;
+    if (allocator.closed || !this.#isRoom(allocator.releasableBytes)) return;
     allocator.emptyCache();
-    const targetBytes = targetFreeMib * MIB;
     const between: Allocation[] = [];
-    while (device.freeBytes - targetBytes >= PIECE_BYTES * PIECES_IN_SEGMENT) {
+    while (this.#isRoom(0)) {
       this.#pinned.push(allocator.allocate(PIECE_BYTES));
       for (let piece = 1; piece < PIECES_IN_SEGMENT; piece++) between.push(allocator.allocate(PIECE_BYTES));
     }
     for (const piece of between) allocator.free(piece);
   }
 
-  advance(): void {}
+  #isRoom(releasableBytes: number): boolean {
+    const roomBytes = this.#device.freeBytes + releasableBytes - this.#targetBytes;
+    return roomBytes >= PIECE_BYTES * PIECES_IN_SEGMENT;
+  }
 
   release(): void {
     for (const piece of this.#pinned) if (this.#allocator.holds(piece)) this.#allocator.free(piece);
