@@ -49,7 +49,10 @@ export class Throttle {
     }
     this.#waiting.push(bytes);
     this.#sizeBytes += bytes.length;
-    if (this.#waiting.length === 1) this.#pump();
+    if (this.#waiting.length > 1) return;
+    // An idle time buys no burst; a late timer loses no rate.
+    this.#paidMs = Math.max(this.#paidMs, this.#options.clock.monotonicMs() - STEP_MS);
+    this.#pump();
   }
 
   /** Runs `then` after everything pushed so far has been passed. */
@@ -82,7 +85,6 @@ export class Throttle {
     this.#timer?.cancel();
     const { clock, write, onRoom } = this.#options;
     const nowMs = clock.monotonicMs();
-    this.#paidMs = Math.max(this.#paidMs, nowMs - STEP_MS); // an idle time buys no burst
     const before = this.#sizeBytes;
     while (this.#waiting.length > 0) {
       const first = this.#waiting[0];
