@@ -64,6 +64,7 @@ const system = await startSystem({ env: existsSync(FRAMES) ? { CAMERA_FRAMES_DIR
 try {
   await system.untilSteady();
   await pause(FILL_MS);
+  await look(system, 'wide', 'light', (page) => shoot(page, 'normal-light'));
   await look(system, 'wide', 'dark', async (page) => {
     await shoot(page, 'normal');
     await page.getByTestId('desk-group-nemotron').click();

@@ -12,7 +12,10 @@ export const useCatalogue = create<CatalogueStore>(() => ({
   error: null,
 }));
 
-/** Loads the catalogue once; a failure is shown and may be tried again. */
+/** Pause before a catalogue that did not come is asked for again. */
+const AGAIN_MS = 2_000;
+
+/** Loads the catalogue once; a failure is shown, and tried again until it comes. */
 export async function loadCatalogue(): Promise<void> {
   if (useCatalogue.getState().phase === 'loaded') return;
   try {
@@ -23,5 +26,6 @@ export async function loadCatalogue(): Promise<void> {
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     useCatalogue.setState({ phase: 'failed', catalogue: null, error: text });
+    setTimeout(() => void loadCatalogue(), AGAIN_MS); // a desk must not stay empty because one answer was late
   }
 }
