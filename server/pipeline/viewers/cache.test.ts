@@ -60,6 +60,19 @@ describe('createCache', () => {
     expect(await cache.claimHash('bb', 'upload-3')).toBe('upload-3');
   });
 
+  it('takes one lost connection for no outage, and a refused port for one', async () => {
+    const cache = makeCache();
+    await ready(cache);
+    const [, id] = /id=(\d+) .*name=brownout-cache/.exec(String(await redis.client('LIST'))) ?? [];
+    const check = redis
+      .client('KILL', 'ID', String(id))
+      .then(() => cache.healthCheck(AbortSignal.timeout(1000)));
+    await expect(check).resolves.toBeUndefined();
+    await expect(makeCache(1).healthCheck(AbortSignal.timeout(1000))).rejects.toThrow(
+      /writeable|closed|refused/i,
+    );
+  });
+
   it('remembers the last score of a camera', async () => {
     const cache = makeCache();
     await ready(cache);

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import { abortable } from '#lib/chaos/abort.ts';
 import { type Clock, systemClock } from '#lib/chaos/clock.ts';
@@ -10,6 +11,9 @@ const CACHE_DEFAULTS = {
   /** Entries kept in the process. */
   maxEntries: 1000,
 };
+
+/** How long a health check waits for a lost connection to come back before its second try, ms. */
+const SECOND_TRY_MS = 400;
 
 const PREFIX = 'brownout:cache:';
 
@@ -173,13 +177,33 @@ export function createCache(options: CacheOptions): ViewerCache {
 
     async healthCheck(signal) {
       signal.throwIfAborted();
-      await abortable(redis.ping(), signal);
+      try {
+        await abortable(redis.ping(), signal);
+      } catch (error) {
+        // One lost connection or refused command is not an outage: it counts when the second try fails as well.
+        if (signal.aborted || isRedisTimeout(error) || !(await isReadyWithin(redis, SECOND_TRY_MS)))
+          throw error;
+        await abortable(redis.ping(), signal);
+      }
     },
 
     async close() {
       redis.disconnect();
     },
   };
+}
+
+async function isReadyWithin(redis: Redis, waitMs: number): Promise<boolean> {
+  if (redis.status === 'ready') return true;
+  return new Promise((resolve) => {
+    const settle = () => {
+      clearTimeout(timer);
+      redis.off('ready', settle);
+      resolve(redis.status === 'ready');
+    };
+    const timer = setTimeout(settle, waitMs);
+    redis.once('ready', settle);
+  });
 }
 
 /** The process's own copy, bounded and forgetful. */
