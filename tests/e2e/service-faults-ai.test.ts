@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { io } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
-import { switchOff, switchOn, untilAttribute } from '#tests/support/console-page.ts';
+import { numberOn, switchOff, switchOn, untilAttribute } from '#tests/support/console-page.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import { untilRecovered } from '#tests/support/witness.ts';
@@ -84,9 +84,9 @@ describe('a fault clicked in the browser', () => {
     const before = await clock();
     await switchOn(page, 'gpu', 'thermal_throttle');
     await until('the clock has fallen', 20_000, async () => (await clock()) < before - 100);
-    await until('the page agrees', 10_000, async () => {
-      const gpu = (await system.state()).inference?.gpu;
-      return gpu !== undefined && gpu.smClockMhz < before - 100;
+    await until('the page shows it', 15_000, async () => {
+      const shownMhz = await numberOn(page, 'chart-thermals', /clock\s*(\d+)\s*MHz/);
+      return shownMhz !== undefined && shownMhz < before - 100;
     });
     await switchOff(page, 'gpu', 'thermal_throttle');
     await untilRecovered(system, page);
@@ -104,6 +104,11 @@ describe('a fault clicked in the browser', () => {
       'the direct count is above 0',
       15_000,
       async () => ((await system.state()).pipeline?.viewers.direct ?? 0) > 0,
+    );
+    await until(
+      'the page shows it',
+      15_000,
+      async () => ((await numberOn(page, 'viewer-events', /(\d+) direct/)) ?? 0) > 0,
     );
     viewer.close();
     await switchOff(page, 'pubsub', 'connection_error');

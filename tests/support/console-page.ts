@@ -36,3 +36,10 @@ export async function untilAttribute(
 ): Promise<void> {
   await page.locator(`[data-testid="${testId}"][${attribute}="${value}"]`).first().waitFor({ timeout });
 }
+
+/** The number that `pattern`'s one group finds in the text of an element on the page; undefined while there is none. */
+export async function numberOn(page: Page, testId: string, pattern: RegExp): Promise<number | undefined> {
+  const text = (await page.getByTestId(testId).first().textContent()) ?? '';
+  const found = pattern.exec(text.replaceAll('\u202f', ''))?.[1];
+  return found === undefined ? undefined : Number(found);
+}
