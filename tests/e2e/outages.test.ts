@@ -1,30 +1,22 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProcessStatus } from '#lib/protocol/state.ts';
-import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
 import { switchOn, untilAttribute } from '#tests/support/console-page.ts';
 import { isAlive } from '#tests/support/is-alive.ts';
-import { type System, startSystem } from '#tests/support/system.ts';
+import type { System } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
+import { startWatchedSystem, type WatchedSystem } from '#tests/support/watched-system.ts';
 import { untilRecovered } from '#tests/support/witness.ts';
 
+let watched: WatchedSystem;
 let system: System;
-let browser: TestBrowser;
 let page: Page;
 
 beforeAll(async () => {
-  [system, browser] = await Promise.all([startSystem({ cameraRate: 3 }), startBrowser()]);
-  page = await browser.open(system.url);
-  await until(
-    'the first event is stored',
-    40_000,
-    async () => (await system.sql('select 1 from events limit 1')).length > 0,
-  );
+  watched = await startWatchedSystem();
+  ({ system, page } = watched);
 });
-afterAll(async () => {
-  await browser?.close();
-  await system?.close();
-});
+afterAll(() => watched?.close());
 
 describe('a process killed and held down for 20 s', () => {
   it.each([

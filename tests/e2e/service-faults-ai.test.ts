@@ -1,29 +1,21 @@
 import type { Page } from 'playwright-core';
 import { io } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
 import { numberOn, switchOff, switchOn, untilAttribute } from '#tests/support/console-page.ts';
-import { type System, startSystem } from '#tests/support/system.ts';
+import type { System } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
+import { startWatchedSystem, type WatchedSystem } from '#tests/support/watched-system.ts';
 import { untilRecovered } from '#tests/support/witness.ts';
 
+let watched: WatchedSystem;
 let system: System;
-let browser: TestBrowser;
 let page: Page;
 
 beforeAll(async () => {
-  [system, browser] = await Promise.all([startSystem({ cameraRate: 3 }), startBrowser()]);
-  page = await browser.open(system.url);
-  await until(
-    'the first event is stored',
-    40_000,
-    async () => (await system.sql('select 1 from events limit 1')).length > 0,
-  );
+  watched = await startWatchedSystem();
+  ({ system, page } = watched);
 });
-afterAll(async () => {
-  await browser?.close();
-  await system?.close();
-});
+afterAll(() => watched?.close());
 
 describe('a fault clicked in the browser', () => {
   it('yolo26 timeout: the breaker opens and degraded rows are stored', async () => {

@@ -1,0 +1,31 @@
+import type { Page } from 'playwright-core';
+import { startBrowser } from './browser.ts';
+import { type System, startSystem } from './system.ts';
+import { until } from './until.ts';
+
+/** A system at work, its first event stored, and its console open in a real browser. */
+export interface WatchedSystem {
+  system: System;
+  page: Page;
+  close(): Promise<void>;
+}
+
+export async function startWatchedSystem(): Promise<WatchedSystem> {
+  const [system, browser] = await Promise.all([startSystem({ cameraRate: 3 }), startBrowser()]);
+  const close = async () => {
+    await browser.close();
+    await system.close();
+  };
+  try {
+    const page = await browser.open(system.url);
+    await until(
+      'the first event is stored',
+      40_000,
+      async () => (await system.sql('select 1 from events limit 1')).length > 0,
+    );
+    return { system, page, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
