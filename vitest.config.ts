@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{lib,server,components,scripts,tests/bench}/**/*.test.ts'],
+          include: ['{lib,server,components,scripts,tests/bench,tests/catalogue}/**/*.test.ts'],
           testTimeout: 20_000,
           hookTimeout: 20_000,
         },

@@ -7,10 +7,13 @@ import { fail, ROOT, run } from './setup/run.mjs';
 
 /**
  * `npm test [-- FILTER …]`: static checks, then every test against real servers and a real browser.
+ * `npm run faults`: the tests of the fault catalogue, then each of its entries with its test.
  * `npm run soak`: the runs that take longer. Ends with one line that counts.
  */
 const soak = process.argv.includes('--soak');
-const filters = process.argv.slice(2).filter((argument) => argument !== '--soak');
+const faults = process.argv.includes('--faults');
+const filters = process.argv.slice(2).filter((argument) => !['--soak', '--faults'].includes(argument));
+if (faults) filters.push('tests/catalogue/');
 
 ensureDependencies();
 const node = projectNode();
@@ -46,4 +49,5 @@ const skipped = numPendingTests + numTodoTests;
 console.log(
   `\n${numPassedTests} passed, ${numFailedTests} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
 );
-process.exit(status === 0 && numPassedTests === 0 ? 1 : status);
+const unproven = faults ? run(node, ['scripts/list-fault-proofs.ts'], env) : 0;
+process.exit(status === 0 && numPassedTests === 0 ? 1 : status || unproven);

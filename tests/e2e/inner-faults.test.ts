@@ -87,11 +87,15 @@ describe('faults on uploads', () => {
   it('disk_full: 452 and an alert, frames wait in the cameras and come afterwards', async () => {
     const [id = ''] = await startAll([['ftp', 'disk_full']]);
     await until('uploads are refused', 20_000, async () => hitsOf(await system.state(), id) >= 2);
-    const cameras = (await system.state()).cameras?.cameras ?? [];
-    expect(cameras.some(({ lastError }) => lastError?.includes('452'))).toBe(true);
-    const alerts = (await system.facts()).filter(
-      (fact) => fact.type === 'alert' && fact.data.code === 'DISK_FULL',
+    await until('a camera reports the 452 it got', 20_000, async () =>
+      (await system.state()).cameras?.cameras.some(({ lastError }) => lastError?.includes('452')),
     );
+    const alerts = await until('the alert has been told', 20_000, async () => {
+      const told = (await system.facts()).filter(
+        (fact) => fact.type === 'alert' && fact.data.code === 'DISK_FULL',
+      );
+      return told.length > 0 ? told : undefined;
+    });
     expect(alerts).toHaveLength(1);
     const before = system.accepted().length;
     await system.stopFault(id);

@@ -1,0 +1,120 @@
+import { expect, it } from 'vitest';
+import type { FaultActivity, FaultEndReason, FaultMatch, ServiceName } from '#lib/chaos/faults/fault.ts';
+import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
+import { validateFault } from '#lib/chaos/faults/validate.ts';
+import { until } from '#tests/support/until.ts';
+
+/** A real component with the injector that acts in it. */
+export interface FaultBench {
+  readonly injector: FaultInjector;
+  close?(): void | Promise<void>;
+}
+
+export interface FaultProof<Bench extends FaultBench> {
+  /** @default the catalogue's */
+  params?: Record<string, unknown>;
+  /** @default the catalogue's */
+  ratio?: number;
+  /** @default 7 */
+  seed?: number;
+  match?: FaultMatch;
+  /** Long enough to see the effect on a loaded machine. @default 1000 */
+  ttlMs?: number;
+  /**
+   * One look from outside, as a client or on the disk: true while the fault's effect is there, and false when the
+   * component works. It is asked before the fault, during it until it says true, and after it until it says false,
+   * so that a look that always says the same proves nothing and fails.
+   */
+  seesEffect(bench: Bench): Promise<boolean>;
+  /** True when the component does its whole work again; asked before the fault and after its end. */
+  serves(bench: Bench): Promise<boolean>;
+  /** Longest wait for `serves` after the end: services restart themselves within 5 s. @default 10 000 */
+  recoveryMs?: number;
+  /** False: the bench is shared with other proofs, so that they must come one after another. @default true */
+  concurrent?: boolean;
+  /** What the hits must be counted under. @default not looked at */
+  hitKind?: string | RegExp;
+}
+
+interface Ended {
+  reason: FaultEndReason;
+  activity: FaultActivity;
+  afterMs: number;
+}
+
+/**
+ * Declares the test of one entry of the catalogue on a real component: clean before, its effect seen from outside,
+ * its hits as its injector counts them, its end at the TTL without anybody's help, and recovery.
+ *
+ * Each proof opens a bench of its own and closes it; proofs run beside each other unless they say otherwise.
+ * The test's name begins with `service/type`: by it `npm run faults` finds the proof of each entry.
+ */
+export function proveFault<Bench extends FaultBench>(
+  service: ServiceName,
+  type: string,
+  open: () => Bench | Promise<Bench>,
+  proof: FaultProof<Bench>,
+  timeoutMs = 30_000,
+): void {
+  const declare = proof.concurrent === false ? it : it.concurrent;
+  declare(`${service}/${type}: effect, hits, end at the TTL, recovery`, { timeout: timeoutMs }, async () => {
+    const bench = await open();
+    try {
+      await prove(bench, service, type, proof);
+    } finally {
+      await bench.close?.();
+    }
+  });
+}
+
+async function prove<Bench extends FaultBench>(
+  at: Bench,
+  service: ServiceName,
+  type: string,
+  proof: FaultProof<Bench>,
+): Promise<void> {
+  const { injector } = at;
+  const { seesEffect, serves, recoveryMs = 10_000, ttlMs = 1000 } = proof;
+  await until(`it serves before ${type}`, 10_000, () => serves(at));
+  expect(await seesEffect(at), 'the effect before the fault').toBe(false);
+
+  const valid = validateFault(service, type, proof.params);
+  const id = `proof-${service}-${type}`;
+  const startedMs = performance.now();
+  const ended = new Promise<Ended>((resolve) => {
+    const onEnded = (told: { fault: { id: string }; reason: FaultEndReason; activity: FaultActivity }) => {
+      if (told.fault.id !== id) return;
+      injector.off('ended', onEnded);
+      resolve({ reason: told.reason, activity: told.activity, afterMs: performance.now() - startedMs });
+    };
+    injector.on('ended', onEnded);
+  });
+  await injector.arm({
+    id,
+    version: 1,
+    service: valid.service,
+    type,
+    params: valid.params,
+    ratio: proof.ratio ?? valid.type.defaultRatio ?? 1,
+    seed: proof.seed ?? 7,
+    match: proof.match,
+    ttlMs,
+  });
+  await until(`the effect of ${type} is seen`, ttlMs, () => seesEffect(at), 20);
+
+  // Nobody ends it: its lease does.
+  const { reason, activity, afterMs } = await ended;
+  expect(reason).toBe('expired');
+  expect(afterMs).toBeGreaterThan(ttlMs - 5);
+  expect(activity.hits, 'hits').toBeGreaterThan(0);
+  if (proof.hitKind !== undefined) {
+    const { hitKind } = proof;
+    const kinds = Object.keys(activity.hitsByKind);
+    expect(kinds.some((kind) => (typeof hitKind === 'string' ? kind === hitKind : hitKind.test(kind)))).toBe(
+      true,
+    );
+  }
+  expect(injector.activity().some((each) => each.id === id)).toBe(false);
+  await until(`it serves after ${type}`, recoveryMs, () => serves(at));
+  expect(await seesEffect(at), 'the effect after the fault').toBe(false);
+}
