@@ -66,10 +66,17 @@ export const startPresetSchema = z.strictObject({
 });
 export type StartPreset = z.infer<typeof startPresetSchema>;
 
-/** `PATCH /faults/:id` and `fault:change`. `ttlMs` restarts the lease from now. */
+/**
+ * `PATCH /faults/:id` and `fault:change`. What is absent stays, `null` takes a modifier away, `ttlMs` restarts the
+ * lease from now. `params` are laid over those in force; `match` and `pulse` are replaced whole.
+ */
 export const changeFaultSchema = z.strictObject({
   params: z.record(z.string(), z.unknown()).optional(),
   ratio: ratio.optional(),
+  match: matchSchema.nullable().optional(),
+  pulse: pulseSchema.nullable().optional(),
+  failFirst: failFirst.nullable().optional(),
+  rampMs: rampMs.nullable().optional(),
   ttlMs: ttlMs.optional(),
   /** Takes the lease over from its owner. */
   takeOver: z.boolean().optional(),

@@ -2,7 +2,6 @@ import { EventEmitter } from 'node:events';
 import { ulid } from 'ulid';
 import { type Clock, systemClock, type Timer } from '../../lib/chaos/clock.ts';
 import type { FaultActivity, FaultEndReason, FaultSpec, InjectorName } from '../../lib/chaos/faults/fault.ts';
-import { validateFault } from '../../lib/chaos/faults/validate.ts';
 import type { ActiveFault, AgentAnswer } from '../../lib/protocol/events.ts';
 import type {
   ChangeFault,
@@ -16,7 +15,14 @@ import type { Logger } from '../logging.ts';
 import type { FactLog } from './fact-log.ts';
 import { HeldFault, type PlannedFault } from './held-fault.ts';
 import type { Halted, Intent } from './journal.ts';
-import { findPreset, planFault, planPreset } from './plan-fault.ts';
+import {
+  type ChangedPlan,
+  changesStrength,
+  findPreset,
+  planChange,
+  planFault,
+  planPreset,
+} from './plan-fault.ts';
 import { Refusal } from './problem.ts';
 
 /** The way to the injectors. Each call rejects when it is not acknowledged within its time-out. */
@@ -138,7 +144,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   }
 
   /**
-   * Changes strength, lease or owner.
+   * Changes strength, modifiers, lease or owner.
    * @throws {Refusal} FAULT_NOT_FOUND, STALE_VERSION, INVALID_INPUT, INJECTOR_UNAVAILABLE
    */
   change(id: string, change: ChangeFault, version: number | undefined, by: Owner): Promise<Fault> {
@@ -350,15 +356,14 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       });
     }
     const { plan } = held;
-    const { params } = validateFault(plan.service, plan.type.type, { ...plan.params, ...change.params });
-    const ratio = change.ratio ?? plan.ratio;
-    const stronger = change.params !== undefined || change.ratio !== undefined;
+    const changed = planChange(plan, change);
+    const stronger = changesStrength(change);
     const ttlMs = change.ttlMs;
     held.version++; // before the call: an unanswered change may have been applied, and must not win over the next
     if (stronger || ttlMs !== undefined)
-      await this.#orderChange(held, { params, ratio, ...(ttlMs ? { ttlMs } : {}) });
+      await this.#orderChange(held, { ...changed, ...(ttlMs ? { ttlMs } : {}) });
     if (held.phase.name !== 'on') throw unknownFault(held.id);
-    Object.assign(plan, { params, ratio, ttlMs: ttlMs ?? plan.ttlMs });
+    Object.assign(plan, changed, { ttlMs: ttlMs ?? plan.ttlMs });
     if (ttlMs !== undefined) {
       held.deadlineMs = this.#options.clock.monotonicMs() + ttlMs;
       this.#watchExpiry(held);
@@ -374,10 +379,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
     return fault;
   }
 
-  async #orderChange(
-    held: HeldFault,
-    change: { params: FaultSpec['params']; ratio: number; ttlMs?: number },
-  ): Promise<void> {
+  async #orderChange(held: HeldFault, change: ChangedPlan & { ttlMs?: number }): Promise<void> {
     let why = 'did not acknowledge in time';
     try {
       const answer = await this.#options.link.change(held.injector, held.spec(change));

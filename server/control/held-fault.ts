@@ -106,8 +106,11 @@ export class HeldFault {
     );
   }
 
-  spec(change: Partial<Pick<FaultSpec, 'version' | 'params' | 'ratio' | 'ttlMs'>> = {}): FaultSpec {
-    const { service, type, params, ratio, seed, match, modifiers } = this.plan;
+  /** For the injector; `change` is what it is to become, before it is. */
+  spec(
+    change: Partial<Pick<PlannedFault, 'params' | 'ratio' | 'match' | 'modifiers' | 'ttlMs'>> = {},
+  ): FaultSpec {
+    const { service, type, params, ratio, seed, match, modifiers } = { ...this.plan, ...change };
     return {
       id: this.id,
       version: this.version,
@@ -118,8 +121,7 @@ export class HeldFault {
       seed,
       match,
       ...modifiers,
-      ttlMs: Math.max(1, this.leftMs),
-      ...change,
+      ttlMs: change.ttlMs ?? Math.max(1, this.leftMs),
     };
   }
 

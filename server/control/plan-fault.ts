@@ -1,10 +1,16 @@
 import { randomInt } from 'node:crypto';
 import { injectorFor } from '../../lib/chaos/faults/catalogue.ts';
 import type { FaultType } from '../../lib/chaos/faults/define.ts';
+import type { FaultSpec } from '../../lib/chaos/faults/fault.ts';
 import { type FaultModifier, modifiersOf } from '../../lib/chaos/faults/modifiers.ts';
 import { PRESETS, type Preset } from '../../lib/chaos/faults/presets.ts';
 import { InvalidFaultError, validateFault } from '../../lib/chaos/faults/validate.ts';
-import { type StartFault, startFaultSchema, TTL_DEFAULT_MS } from '../../lib/protocol/faults.ts';
+import {
+  type ChangeFault,
+  type StartFault,
+  startFaultSchema,
+  TTL_DEFAULT_MS,
+} from '../../lib/protocol/faults.ts';
 import type { PlannedFault } from './held-fault.ts';
 import { invalidInput, parseInput } from './problem.ts';
 
@@ -28,10 +34,42 @@ export function planFault(input: unknown): PlannedFault {
   };
 }
 
+/** What a change makes of a plan; the plan itself is left alone. */
+export type ChangedPlan = Pick<PlannedFault, 'params' | 'ratio' | 'match' | 'modifiers'>;
+
+/**
+ * Lays a change over a plan, judged as a whole like a start, so that nothing is half applied.
+ * @throws {InvalidFaultError} naming the field at fault
+ */
+export function planChange(plan: PlannedFault, change: ChangeFault): ChangedPlan {
+  const { service, type } = plan;
+  const { params } = validateFault(service, type.type, { ...plan.params, ...change.params });
+  const match = change.match === undefined ? plan.match : (change.match ?? undefined);
+  return {
+    params,
+    ratio: change.ratio ?? plan.ratio,
+    match,
+    modifiers: chooseModifiers({ ...plan.modifiers, ...given(change) }, type),
+  };
+}
+
+/** Whether a change is about what the fault does, and not only about its lease or owner. */
+export function changesStrength({ takeOver: _, ttlMs: __, ...rest }: ChangeFault): boolean {
+  return Object.values(rest).some((value) => value !== undefined);
+}
+
 const MODIFIERS: readonly FaultModifier[] = ['pulse', 'failFirst', 'rampMs'];
 
+type Modifiers = { [Name in FaultModifier]?: FaultSpec[Name] | null };
+
+function given(change: ChangeFault): Modifiers {
+  return Object.fromEntries(
+    MODIFIERS.filter((name) => change[name] !== undefined).map((name) => [name, change[name]]),
+  );
+}
+
 /** @throws {InvalidFaultError} naming a modifier that makes no sense for the type */
-function chooseModifiers(request: StartFault, type: FaultType): PlannedFault['modifiers'] {
+function chooseModifiers(request: Modifiers, type: FaultType): PlannedFault['modifiers'] {
   const fitting = modifiersOf(type);
   for (const name of MODIFIERS) {
     if (request[name] !== undefined && !fitting.includes(name)) {
