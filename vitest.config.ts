@@ -7,7 +7,9 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{lib,server,components,scripts,tests/bench,tests/catalogue}/**/*.test.ts'],
+          include: [
+            '{lib,server,components,scripts,tests/bench,tests/catalogue,tests/protocols}/**/*.test.ts',
+          ],
           testTimeout: 20_000,
           hookTimeout: 20_000,
         },
