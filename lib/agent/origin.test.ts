@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { faultMark } from '../chaos/faults/fault.ts';
+import { type FailureKind, faultMark } from '../chaos/faults/fault.ts';
 import type { ActiveFault } from '../protocol/events.ts';
-import { type FailureKind, judge, symptomOf } from './origin.ts';
+import { judge, symptomOf } from './origin.ts';
 
 const NOW = 1_000_000;
 

@@ -1,10 +1,8 @@
-import type { ServiceName } from '../chaos/faults/fault.ts';
+import { findFaultType } from '../chaos/faults/catalogue.ts';
+import type { FailureKind, ServiceName } from '../chaos/faults/fault.ts';
 import { faultIdOf } from '../chaos/origin.ts';
 import type { ActiveFault } from '../protocol/events.ts';
 import type { Origin } from '../protocol/state.ts';
-
-/** How a call failed, as its client saw it. */
-export type FailureKind = 'refused' | 'reset' | 'timeout' | 'error_reply' | 'malformed';
 
 export interface Symptom {
   service: ServiceName;
@@ -18,63 +16,6 @@ export interface Judgement {
   origin: Origin;
   faultId: string | null;
 }
-
-/**
- * Failures that each fault type can make, with what a client makes of it: one that waited in vain drops its
- * connection, one whose greeting was answered by an error has none. A type that is not listed can make any.
- */
-const MAKES: Readonly<Record<string, readonly FailureKind[]>> = {
-  timeout: ['timeout', 'reset'],
-  connection_error: ['refused', 'reset', 'timeout'],
-  server_error: ['error_reply', 'reset'],
-  intermittent: ['error_reply', 'reset'],
-  latency: ['timeout', 'reset'],
-  unavailable: ['refused', 'reset', 'timeout', 'error_reply'],
-  malformed_response: ['malformed'],
-  rate_limited: ['error_reply'],
-  partial_batch: ['error_reply'],
-  error_reply: ['error_reply', 'reset'],
-  connection_reset: ['reset', 'refused', 'timeout'],
-  query_error: ['error_reply', 'timeout', 'reset'], // by the SQLSTATE that was chosen
-  deadlock: ['error_reply'],
-  slow_query: ['timeout', 'reset'],
-  connection_lost: ['reset', 'error_reply'],
-  too_many_connections: ['error_reply', 'timeout', 'reset'],
-  packet_loss: ['reset', 'refused', 'timeout'],
-  bandwidth: ['timeout', 'reset'],
-  flapping: ['refused', 'reset', 'timeout'],
-  partition: ['timeout', 'reset'],
-  slow_close: ['timeout'],
-  disconnect: ['reset', 'refused', 'timeout'],
-  message_loss: [], // nobody is told
-  publish_failure: ['error_reply'],
-  publish_timeout: ['timeout', 'reset'],
-  subscription_failure: ['error_reply'],
-  vram_exhaustion: ['error_reply', 'timeout'],
-  vram_fragmentation: ['error_reply', 'timeout'],
-  thermal_throttle: ['error_reply', 'timeout'],
-  driver_crash: ['error_reply', 'timeout'],
-  context_corruption: ['error_reply', 'timeout'],
-  model_corrupted: ['error_reply'],
-  model_version_mismatch: ['error_reply'],
-  inference_timeout: ['error_reply', 'timeout'],
-  no_gpu: ['timeout', 'error_reply'],
-  device_index: ['timeout', 'error_reply'],
-  // What they do shows in the uploads, not in calls to a service.
-  incomplete_upload: [],
-  upload_timeout: [],
-  corrupted_file: [],
-  invalid_format: [],
-  oversized_file: [],
-  duplicate_upload: [],
-  disk_full: [],
-  permission_denied: [],
-  file_deleted: [],
-  pool_exhaustion: ['timeout'],
-  connection_leak: ['timeout'],
-  process_paused: ['timeout', 'reset', 'error_reply'],
-  process_killed: ['refused', 'reset', 'timeout', 'error_reply'],
-};
 
 /** What stands upstream of a service: a fault there shows up here. The one place that says so. */
 const UPSTREAM: Readonly<Partial<Record<ServiceName, readonly ServiceName[]>>> = {
@@ -134,7 +75,7 @@ const CONNECTION_LOST =
 function makes({ service, type }: ActiveFault, kind: FailureKind): boolean {
   // What a card does to its services: they answer with errors, hang, and are started again.
   if (service === 'gpu' && kind !== 'malformed') return true;
-  return MAKES[type]?.includes(kind) ?? true;
+  return findFaultType(type)?.makes?.includes(kind) ?? true;
 }
 
 /** A fault reaches a service when it is aimed at it, stands upstream of it, or disturbs its network. */

@@ -1,8 +1,13 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { FAULT_TYPES, faultTypesFor, findFaultType, injectorFor } from './catalogue.ts';
 import { defineFaultType } from './define.ts';
 import { INJECTOR_NAMES, SERVICE_NAMES } from './fault.ts';
+import { loadFaultTypes } from './load-fault-types.ts';
 import { PRESETS } from './presets.ts';
 import { validateFault } from './validate.ts';
 
@@ -69,6 +74,27 @@ describe('defineFaultType', () => {
   ])('refuses %s', (_, wrong, kind) => {
     expect(() => defineFaultType({ ...good, ...wrong })).toThrow(kind);
     expect(defineFaultType(good)).toBe(good);
+  });
+});
+
+describe('loadFaultTypes', () => {
+  it.each([
+    ['exports nothing', ''],
+    ['is named after another type', "export default { type: 'slow_open' };"],
+  ])('refuses a file that %s, naming it', async (_, source) => {
+    const folder = mkdtempSync(join(tmpdir(), 'brownout-types-'));
+    writeFileSync(join(folder, 'slow-close.ts'), source);
+    const loading = loadFaultTypes(pathToFileURL(`${folder}/`));
+    await expect(loading).rejects.toThrow(
+      'Expected the default export of slow-close.ts to be the fault type "slow_close"',
+    );
+    rmSync(folder, { recursive: true });
+  });
+
+  it('offers a type without a place after all the others', () => {
+    const orders = FAULT_TYPES.map(({ order }) => order ?? Number.MAX_SAFE_INTEGER);
+    expect(orders).toEqual([...orders].sort((a, b) => a - b));
+    expect(FAULT_TYPES[0]?.type).toBe('timeout');
   });
 });
 

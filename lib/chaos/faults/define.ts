@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { FaultParams, FaultPlane, FaultPulse, InjectorName, ServiceName } from './fault.ts';
+import type { FailureKind, FaultParams, FaultPlane, FaultPulse, InjectorName, ServiceName } from './fault.ts';
+import type { ProxyRule } from './proxy-rule.ts';
 
 /** How the seed document words what must happen to the system under the fault. */
 export interface FaultPromise {
@@ -8,13 +9,16 @@ export interface FaultPromise {
 }
 
 /**
- * One fault type, declared once. Forms, REST validation, OpenAPI and the docs page are made from it.
+ * One fault type, declared once, as the default export of a file of its own in `types/`. Forms, REST validation,
+ * OpenAPI, the docs page, what the proxies do and which failures are blamed on it are made from it.
  *
  * `params` is a strict zod object; give each field `.default()` and `.meta({ title, description, unit })`, so that
  * an empty object is always a valid set of parameters.
  */
 export interface FaultType {
   readonly type: string;
+  /** Its place among the types offered, low ones first. @default after all the others */
+  readonly order?: number;
   /** Two or three words for a switch. */
   readonly title: string;
   /** One sentence: what the peers see. */
@@ -32,6 +36,13 @@ export interface FaultType {
   readonly rampsDelay?: boolean;
   /** Turns of acting and not acting that belong to the type itself. */
   readonly rhythm?: (params: FaultParams) => FaultPulse;
+  /** What the fault proxies do for it; absent for a type that acts inside a process. */
+  readonly proxy?: ProxyRule;
+  /**
+   * The failures that it can make, with what a client makes of it: one that waited in vain drops its connection, one
+   * whose greeting was answered by an error has none. A failed call of another kind is not blamed on it. @default any
+   */
+  readonly makes?: readonly FailureKind[];
   readonly promises?: readonly FaultPromise[];
 }
 

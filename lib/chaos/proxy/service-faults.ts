@@ -1,6 +1,7 @@
 import type { FaultSpec, ProxiedService, ServiceName } from '../faults/fault.ts';
 import type { CallInfo, FaultInjector } from '../faults/injector.ts';
-import { actionOf, isolates, looksAt, looksAtAll, type ProxyAction } from './actions.ts';
+import type { ProxyAction } from '../faults/proxy-rule.ts';
+import { actionOf, isolates, looksAt, looksAtAll } from './actions.ts';
 
 /** What happens to one call. `draw` is a chance of its own, 0–1. */
 export interface Outcome {

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 import { networkTargets } from '../network-targets.ts';
 
-export const bandwidth = defineFaultType({
+export default defineFaultType({
   type: 'bandwidth',
+  order: 230,
   title: 'Narrow bandwidth',
   description:
     'Each connection passes so much a second in each direction and no more; senders are slowed down.',
@@ -18,5 +19,7 @@ export const bandwidth = defineFaultType({
     services: networkTargets,
   }),
   perCall: false,
+  proxy: { action: 'throttle' },
+  makes: ['timeout', 'reset'],
   promises: [{ service: 'network', text: 'Uploads take longer and arrive whole.' }],
 });

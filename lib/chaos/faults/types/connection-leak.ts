@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const connectionLeak = defineFaultType({
+export default defineFaultType({
   type: 'connection_leak',
+  order: 470,
   title: 'Connection leak',
   description: 'Connections are checked out and forgotten, one after the other, until the fault ends.',
   plane: 'agent',
@@ -17,5 +18,6 @@ export const connectionLeak = defineFaultType({
       .meta({ title: 'Rate', description: 'Connections forgotten', unit: '1/min' }),
   }),
   perCall: false,
+  makes: ['timeout'],
   promises: [{ service: 'database', text: 'An alert for each one names where it was checked out.' }],
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const deviceIndex = defineFaultType({
+export default defineFaultType({
   type: 'device_index',
+  order: 360,
   title: 'Wrong device index',
   description: 'The services are told to use a card that is not there: inference runs on the CPU.',
   plane: 'agent',
@@ -17,6 +18,7 @@ export const deviceIndex = defineFaultType({
       .meta({ title: 'Device index', description: 'The card asked for; only 0 exists' }),
   }),
   perCall: false,
+  makes: ['timeout', 'error_reply'],
   promises: [
     { service: 'gpu', text: '/health says "device: cpu" while the card is idle; inference is 12 × slower.' },
   ],

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 
-export const disconnect = defineFaultType({
+export default defineFaultType({
   type: 'disconnect',
+  order: 170,
   title: 'Disconnects',
   description: 'Open pub/sub connections are reset, and each new one again after a while.',
   plane: 'network',
@@ -14,5 +15,7 @@ export const disconnect = defineFaultType({
       'How long a new connection lasts',
     ),
   }),
+  proxy: { action: 'drop' },
+  makes: ['reset', 'refused', 'timeout'],
   promises: [{ service: 'pubsub', text: 'The broadcaster subscribes again and sends what was missed.' }],
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const driverCrash = defineFaultType({
+export default defineFaultType({
   type: 'driver_crash',
+  order: 300,
   title: 'Driver crash',
   description: 'The GPU falls off the bus (Xid 79): every inference fails until the services restart.',
   plane: 'agent',
@@ -14,6 +15,7 @@ export const driverCrash = defineFaultType({
     }),
   }),
   perCall: false,
+  makes: ['error_reply', 'timeout'],
   promises: [
     { service: 'gpu', text: 'Jobs wait in the fallback queue; the services restart within 5 s of the end.' },
   ],

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 import { networkTargets } from '../network-targets.ts';
 
-export const flapping = defineFaultType({
+export default defineFaultType({
   type: 'flapping',
+  order: 240,
   title: 'Flapping',
   description:
     'The network is off (connections reset, new ones refused), then on, in turns; it begins with off.',
@@ -16,5 +17,7 @@ export const flapping = defineFaultType({
   }),
   perCall: false,
   rhythm: ({ offMs, onMs }) => ({ activeMs: Number(offMs), dormantMs: Number(onMs) }),
+  proxy: { action: 'cut' },
+  makes: ['refused', 'reset', 'timeout'],
   promises: [{ service: 'network', text: 'Clients reconnect each time; nothing is lost.' }],
 });

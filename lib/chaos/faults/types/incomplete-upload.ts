@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const incompleteUpload = defineFaultType({
+export default defineFaultType({
   type: 'incomplete_upload',
+  order: 370,
   title: 'Incomplete upload',
   description: 'Half of a frame is sent, then its data connection ends; the camera tries again.',
   plane: 'agent',
@@ -14,6 +15,7 @@ export const incompleteUpload = defineFaultType({
       description: 'Reset, or an orderly end that FTP takes for success: only the size tells',
     }),
   }),
+  makes: [],
   promises: [
     {
       service: 'ftp',

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 
-export const inferenceTimeout = defineFaultType({
+export default defineFaultType({
   type: 'inference_timeout',
+  order: 340,
   title: 'Inference timeout',
   description: 'A kernel runs past its deadline and is terminated; the card is busy all that time.',
   plane: 'agent',
@@ -14,5 +15,6 @@ export const inferenceTimeout = defineFaultType({
       'How long the kernel runs before it is terminated',
     ),
   }),
+  makes: ['error_reply', 'timeout'],
   promises: [{ service: 'gpu', text: 'The call is answered with 504; its job waits and is tried again.' }],
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const invalidFormat = defineFaultType({
+export default defineFaultType({
   type: 'invalid_format',
+  order: 400,
   title: 'Invalid format',
   description: 'Beside each frame hit, a file that is no picture is uploaded.',
   plane: 'agent',
@@ -14,6 +15,7 @@ export const invalidFormat = defineFaultType({
       description: 'Off: its name ends in .txt; on: it is called .jpg, so that only the content tells',
     }),
   }),
+  makes: [],
   promises: [
     { service: 'ftp', text: 'Quarantined as UNSUPPORTED_FORMAT, or CORRUPT_IMAGE when it is disguised.' },
   ],

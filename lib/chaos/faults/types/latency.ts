@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 import { networkTargets } from '../network-targets.ts';
 
-export const latency = defineFaultType({
+export default defineFaultType({
   type: 'latency',
+  order: 50,
   title: 'Latency',
   description: 'Each call is delayed by a fixed time plus jitter; throughput is not cut.',
   plane: 'network',
@@ -18,6 +19,8 @@ export const latency = defineFaultType({
     services: networkTargets,
   }),
   rampsDelay: true,
+  proxy: { action: 'delay' },
+  makes: ['timeout', 'reset'],
   promises: [
     { service: 'network', text: 'Operations succeed with longer response times.' },
     { service: 'database', text: 'Slow reads are answered from the cache, marked stale.' },

@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import { type MalformMode, malform } from '../../proxy/http/malform.ts';
 import { defineFaultType } from '../define.ts';
 
-export const malformedResponse = defineFaultType({
+export default defineFaultType({
   type: 'malformed_response',
+  order: 70,
   title: 'Malformed response',
   description: 'The service answers 200 with a body that the client cannot use.',
   plane: 'protocol',
@@ -13,5 +15,14 @@ export const malformedResponse = defineFaultType({
       .default('not_json')
       .meta({ title: 'Kind', description: 'What is wrong with the body' }),
   }),
+  proxy: {
+    action: 'malform',
+    spoil: ({ body }, { params }) => ({
+      status: 200,
+      reason: 'OK',
+      body: malform(body, params['mode'] as MalformMode),
+    }),
+  },
+  makes: ['malformed'],
   promises: [{ service: 'nemotron', text: 'Default risk score, marked; re-analysed later.' }],
 });

@@ -1,12 +1,19 @@
 import { z } from 'zod';
-import { channelPart } from '../channel-part.ts';
+import { channelPart, publishes } from '../channel-part.ts';
 import { defineFaultType } from '../define.ts';
 
-export const messageLoss = defineFaultType({
+export default defineFaultType({
   type: 'message_loss',
+  order: 180,
   title: 'Message loss',
   description: 'Messages are taken and not delivered: publishing is answered with zero subscribers.',
   plane: 'protocol',
   services: ['pubsub'],
   params: z.strictObject({ channel: channelPart }),
+  proxy: {
+    action: 'answer',
+    looksAt: publishes,
+    redisReply: () => ({ reply: ':0\r\n', queued: ['EVAL', 'return 0', '0'] }),
+  },
+  makes: [], // nobody is told
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const modelCorrupted = defineFaultType({
+export default defineFaultType({
   type: 'model_corrupted',
+  order: 320,
   title: 'Model corrupted',
   description:
     'Bytes of the model file on disk are changed and its service reloads it: the checksum is wrong.',
@@ -20,6 +21,7 @@ export const modelCorrupted = defineFaultType({
     }),
   }),
   perCall: false,
+  makes: ['error_reply'],
   promises: [
     { service: 'gpu', text: 'The service refuses to serve; the file is fetched again, then loaded.' },
   ],

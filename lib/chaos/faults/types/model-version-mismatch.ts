@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const modelVersionMismatch = defineFaultType({
+export default defineFaultType({
   type: 'model_version_mismatch',
+  order: 330,
   title: 'Model version mismatch',
   description: 'The model file on disk is a whole one of another version, and its service reloads it.',
   plane: 'agent',
@@ -21,5 +22,6 @@ export const modelVersionMismatch = defineFaultType({
       .meta({ title: 'Version found', description: 'Letters, digits, dots and hyphens' }),
   }),
   perCall: false,
+  makes: ['error_reply'],
   promises: [{ service: 'gpu', text: 'The service refuses to serve and names both versions.' }],
 });

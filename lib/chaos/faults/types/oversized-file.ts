@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const oversizedFile = defineFaultType({
+export default defineFaultType({
   type: 'oversized_file',
+  order: 410,
   title: 'Oversized file',
   description: 'Beside each frame hit, a file larger than the intake takes (50 MiB) is uploaded.',
   plane: 'agent',
@@ -16,5 +17,6 @@ export const oversizedFile = defineFaultType({
       unit: 'MiB',
     }),
   }),
+  makes: [],
   promises: [{ service: 'ftp', text: 'Quarantined as TOO_LARGE with a dead letter.' }],
 });

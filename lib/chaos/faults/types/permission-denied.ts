@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const permissionDenied = defineFaultType({
+export default defineFaultType({
   type: 'permission_denied',
+  order: 440,
   title: 'Permission denied',
   description: "The intake's writes fail with EACCES.",
   plane: 'agent',
@@ -14,6 +15,7 @@ export const permissionDenied = defineFaultType({
       description: 'When the file is opened for writing, or when the whole file is moved into the inbox',
     }),
   }),
+  makes: [],
   promises: [
     { service: 'ftp', text: 'Uploads are refused with 451, an alert is raised, cameras keep their frames.' },
   ],

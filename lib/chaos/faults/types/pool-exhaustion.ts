@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const poolExhaustion = defineFaultType({
+export default defineFaultType({
   type: 'pool_exhaustion',
+  order: 460,
   title: 'Pool exhaustion',
   description: "Connections of the pipeline's database pool are really taken and held.",
   plane: 'agent',
@@ -15,6 +16,7 @@ export const poolExhaustion = defineFaultType({
     }),
   }),
   perCall: false,
+  makes: ['timeout'],
   promises: [
     { service: 'database', text: 'Check-outs time out and say the figures of the pool; the breaker opens.' },
   ],

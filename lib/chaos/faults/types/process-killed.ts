@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 
-export const processKilled = defineFaultType({
+export default defineFaultType({
   type: 'process_killed',
+  order: 480,
   title: 'Process killed',
   description: 'The process gets SIGKILL and is held down, then started again.',
   plane: 'process',
@@ -16,4 +17,5 @@ export const processKilled = defineFaultType({
     ),
   }),
   perCall: false,
+  makes: ['refused', 'reset', 'timeout', 'error_reply'],
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const processPaused = defineFaultType({
+export default defineFaultType({
   type: 'process_paused',
+  order: 490,
   title: 'Process paused',
   description: 'The process gets SIGSTOP: its sockets stay open and nothing answers, until the fault ends.',
   plane: 'process',
@@ -10,4 +11,5 @@ export const processPaused = defineFaultType({
   injector: 'supervisor',
   params: z.strictObject({}),
   perCall: false,
+  makes: ['timeout', 'reset', 'error_reply'],
 });

@@ -1,12 +1,15 @@
 import { z } from 'zod';
-import { channelPart } from '../channel-part.ts';
+import { channelPart, publishes } from '../channel-part.ts';
 import { defineFaultType } from '../define.ts';
 
-export const publishFailure = defineFaultType({
+export default defineFaultType({
   type: 'publish_failure',
+  order: 190,
   title: 'Publish failure',
   description: 'Publishing is answered with an error.',
   plane: 'protocol',
   services: ['pubsub'],
   params: z.strictObject({ channel: channelPart }),
+  proxy: { action: 'answer', looksAt: publishes },
+  makes: ['error_reply'],
 });

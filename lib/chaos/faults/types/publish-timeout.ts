@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { channelPart } from '../channel-part.ts';
+import { channelPart, publishes } from '../channel-part.ts';
 import { defineFaultType, milliseconds } from '../define.ts';
 
-export const publishTimeout = defineFaultType({
+export default defineFaultType({
   type: 'publish_timeout',
+  order: 200,
   title: 'Publish time-out',
   description: 'Publishing is not answered; the connection is held, then closed. Deliveries on others go on.',
   plane: 'protocol',
@@ -16,4 +17,6 @@ export const publishTimeout = defineFaultType({
     ),
     channel: channelPart,
   }),
+  proxy: { action: 'hold', looksAt: publishes },
+  makes: ['timeout', 'reset'],
 });

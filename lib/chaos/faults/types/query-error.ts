@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const queryError = defineFaultType({
+export default defineFaultType({
   type: 'query_error',
+  order: 120,
   title: 'Query error',
   description: 'Queries fail in the server with a chosen SQLSTATE; a transaction is aborted on both sides.',
   plane: 'protocol',
@@ -17,5 +18,13 @@ export const queryError = defineFaultType({
       .default('40001')
       .meta({ title: 'SQLSTATE', description: 'Five characters, for example 40001 (serialization failure)' }),
   }),
+  proxy: {
+    action: 'answer',
+    sqlError: ({ type, params }) => ({
+      sqlState: String(params['sqlState']),
+      text: `injected by fault ${type}`,
+    }),
+  },
+  makes: ['error_reply', 'timeout', 'reset'], // by the SQLSTATE that was chosen
   promises: [{ service: 'database', text: 'Failed writes are tried again and stored once.' }],
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 
-export const rateLimited = defineFaultType({
+export default defineFaultType({
   type: 'rate_limited',
+  order: 80,
   title: 'Rate limited',
   description: 'Requests are answered 429 with Retry-After; the model is not called.',
   plane: 'protocol',
@@ -14,5 +15,15 @@ export const rateLimited = defineFaultType({
       'What Retry-After says, rounded up to whole seconds',
     ),
   }),
+  proxy: {
+    action: 'answer',
+    looksAt: (call) => call.healthCheck !== true,
+    httpAnswer: ({ params }) => ({
+      status: 429,
+      kind: 'rate_limit_error',
+      headers: { 'retry-after': String(Math.ceil(Number(params['retryAfterMs']) / 1000)) },
+    }),
+  },
+  makes: ['error_reply'],
   promises: [{ service: 'nemotron', text: 'Default risk score, marked; re-analysed later.' }],
 });

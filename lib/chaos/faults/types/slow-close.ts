@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 import { networkTargets } from '../network-targets.ts';
 
-export const slowClose = defineFaultType({
+export default defineFaultType({
   type: 'slow_close',
+  order: 260,
   title: 'Slow close',
   description: 'Connections stay open for a while after their peer has closed them.',
   plane: 'network',
@@ -12,4 +13,6 @@ export const slowClose = defineFaultType({
     delayMs: milliseconds('Delay', { min: 0, max: 60_000, default: 1000 }, 'How long the close is held back'),
     services: networkTargets,
   }),
+  proxy: { action: 'linger' },
+  makes: ['timeout'],
 });

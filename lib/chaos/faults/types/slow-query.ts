@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 
-export const slowQuery = defineFaultType({
+export default defineFaultType({
   type: 'slow_query',
+  order: 140,
   title: 'Slow query',
   description: 'Matching queries reach the server later; connecting and all other queries keep their speed.',
   plane: 'protocol',
@@ -20,5 +21,7 @@ export const slowQuery = defineFaultType({
     ),
   }),
   rampsDelay: true,
+  proxy: { action: 'delay', looksAt: (call) => call.sql !== undefined },
+  makes: ['timeout', 'reset'],
   promises: [{ service: 'database', text: 'Slow reads are answered from the cache, marked stale.' }],
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const thermalThrottle = defineFaultType({
+export default defineFaultType({
   type: 'thermal_throttle',
+  order: 290,
   title: 'Thermal throttle',
   description: 'Cooling fails: the card heats up, its clocks fall, and inference pauses at 90 °C.',
   plane: 'agent',
@@ -30,6 +31,7 @@ export const thermalThrottle = defineFaultType({
       .meta({ title: 'Clock governor', description: 'Off: clocks stay up until the card shuts down' }),
   }),
   perCall: false,
+  makes: ['error_reply', 'timeout'],
   promises: [
     { service: 'gpu', text: 'Inference pauses with 503 and Retry-After, and resumes when the flag clears.' },
   ],

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 import { networkTargets } from '../network-targets.ts';
 
-export const timeout = defineFaultType({
+export default defineFaultType({
   type: 'timeout',
+  order: 10,
   title: 'Timeout',
   description: 'Calls are held without an answer, then their connection is closed.',
   plane: 'network',
@@ -20,6 +21,8 @@ export const timeout = defineFaultType({
       .meta({ title: 'FTP channel', description: 'Which FTP connection is held; other services ignore it' }),
     services: networkTargets,
   }),
+  proxy: { action: 'hold' },
+  makes: ['timeout', 'reset'],
   promises: [
     {
       service: 'yolo26',

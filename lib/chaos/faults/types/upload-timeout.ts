@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 
-export const uploadTimeout = defineFaultType({
+export default defineFaultType({
   type: 'upload_timeout',
+  order: 380,
   title: 'Upload timeout',
   description: 'Half of a frame is sent, then silence; the camera tries again once the server gave up.',
   plane: 'agent',
@@ -15,5 +16,6 @@ export const uploadTimeout = defineFaultType({
       'Longest silence of the camera; the server gives up after its own time-out',
     ),
   }),
+  makes: [],
   promises: [{ service: 'ftp', text: 'The half goes to quarantine; an alert after 5 time-outs in a row.' }],
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const vramExhaustion = defineFaultType({
+export default defineFaultType({
   type: 'vram_exhaustion',
+  order: 270,
   title: 'VRAM exhaustion',
   description: 'GPU memory is taken until inference runs out of it.',
   plane: 'agent',
@@ -26,5 +27,6 @@ export const vramExhaustion = defineFaultType({
       .meta({ title: 'Target free', description: 'Taking stops at this much free memory', unit: 'MiB' }),
   }),
   perCall: false,
+  makes: ['error_reply', 'timeout'],
   promises: [{ service: 'gpu', text: 'Out of memory halves the batch size; it grows again after recovery.' }],
 });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 
-export const vramFragmentation = defineFaultType({
+export default defineFaultType({
   type: 'vram_fragmentation',
+  order: 280,
   title: 'VRAM fragmentation',
   description:
     'Small pieces in use pin the memory around them: requests fail though the sum of free would do.',
@@ -16,5 +17,6 @@ export const vramFragmentation = defineFaultType({
     }),
   }),
   perCall: false,
+  makes: ['error_reply', 'timeout'],
   promises: [{ service: 'gpu', text: 'Out of memory halves the batch size; it grows again after the end.' }],
 });

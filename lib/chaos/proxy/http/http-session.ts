@@ -1,9 +1,9 @@
 import { FAULT_HEADER, type FaultSpec } from '../../faults/fault.ts';
+import { ruleOf } from '../actions.ts';
 import type { LinkPort, Session } from '../session.ts';
 import { BodyReader } from './body-reader.ts';
+import { errorAnswer } from './error-answer.ts';
 import { type HttpHead, headerOf, parseHead, renderHead, requestBody, responseBody } from './http-head.ts';
-import { type MalformMode, malform } from './malform.ts';
-import { failItems } from './partial-batch.ts';
 
 const EMPTY = Buffer.alloc(0);
 const MAX_HEAD_BYTES = 64 * 1024;
@@ -213,13 +213,15 @@ export class HttpSession implements Session {
   }
 
   #sendSpoilt(response: Response, kept: readonly Buffer[], fault: FaultSpec, draw: number): void {
-    const { status, body } = spoil(response.head, Buffer.concat(kept), fault, draw);
+    const [, code, words] = response.head.start;
+    const answer = { status: Number(code), reason: words, body: Buffer.concat(kept) };
+    const { status, reason, body } = ruleOf(fault.type)?.spoil?.(answer, fault, draw) ?? answer;
     const headers = response.head.headers.filter(
       ([name]) =>
         !['content-length', 'transfer-encoding', 'content-encoding', 'etag'].includes(name.toLowerCase()),
     );
     const { start } = response.head;
-    const spoilt: HttpHead = { start: [start[0], ...status], headers };
+    const spoilt: HttpHead = { start: [start[0], String(status), reason], headers };
     this.#link.toClient(
       renderHead(spoilt, [...headers, ['content-length', String(body.length)], [FAULT_HEADER, fault.id]]),
     );
@@ -241,46 +243,6 @@ export class HttpSession implements Session {
     this.#fromClient = EMPTY;
     return rest;
   }
-}
-
-/** The answer that the client gets instead of the server's. */
-function spoil(
-  head: HttpHead,
-  body: Buffer,
-  fault: FaultSpec,
-  draw: number,
-): { status: [string, string]; body: Buffer } {
-  if (fault.type !== 'partial_batch') {
-    return { status: ['200', 'OK'], body: malform(body, fault.params['mode'] as MalformMode) };
-  }
-  const failed = failItems(body, Number(fault.params['items']), draw, fault.id);
-  if (failed) return { status: ['207', 'Multi-Status'], body: failed };
-  return { status: [head.start[1], head.start[2]], body }; // the server refused the whole batch
-}
-
-const REASONS: Readonly<Record<number, string>> = { 429: 'Too Many Requests', 503: 'Service Unavailable' };
-
-/** An error in JSON, as a server of the seed would word it, with the fault's id in body and header. */
-function errorAnswer(fault: FaultSpec, last: boolean): Buffer {
-  const limited = fault.type === 'rate_limited';
-  const given = limited ? 429 : fault.params['status'];
-  const status = typeof given === 'number' ? given : 500;
-  const retryAfter = limited
-    ? `retry-after: ${Math.ceil(Number(fault.params['retryAfterMs']) / 1000)}\r\n`
-    : '';
-  const body = JSON.stringify({
-    error: {
-      code: status,
-      message: `injected by fault ${fault.type}`,
-      type: limited ? 'rate_limit_error' : 'server_error',
-      fault: fault.id,
-    },
-  });
-  return Buffer.from(
-    `HTTP/1.1 ${status} ${REASONS[status] ?? 'Server Error'}\r\n${retryAfter}` +
-      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `${FAULT_HEADER}: ${fault.id}\r\nconnection: ${last ? 'close' : 'keep-alive'}\r\n\r\n${body}`,
-  );
 }
 
 function isText(bytes: Buffer): boolean {

@@ -11,7 +11,7 @@ import {
   isSubscription,
   leavesRequestReply,
 } from './commands.ts';
-import { replyOf } from './fault-reply.ts';
+import { queuedInstead, replyOf } from './fault-reply.ts';
 import { ReplyFramer } from './reply-framer.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -33,8 +33,6 @@ const BLOCKED: Owed = { kind: 'blocking' };
 
 /** No server knows it, so inside MULTI it makes EXEC answer EXECABORT. */
 const REJECTED_COMMAND = Buffer.from('*1\r\n$17\r\nBROWNOUT_REJECTED\r\n');
-/** Queued inside MULTI, it answers EXEC with the 0 of a message that nobody got. */
-const PUBLISH_TO_NOBODY = Buffer.from('*3\r\n$4\r\nEVAL\r\n$8\r\nreturn 0\r\n$1\r\n0\r\n');
 const DISCARD = Buffer.from('*1\r\n$7\r\nDISCARD\r\n');
 
 /**
@@ -160,9 +158,10 @@ export class RedisSession implements Session {
       this.#owe(this.#current);
       return 'drop';
     }
-    if (fault.type === 'message_loss') {
+    const queued = queuedInstead(fault);
+    if (queued && head.name !== 'EXEC') {
       this.#owe(REPLY);
-      this.#link.toServer(PUBLISH_TO_NOBODY, this.#delayMs);
+      this.#link.toServer(queued, this.#delayMs);
       return 'drop';
     }
     // The command inside MULTI is refused by the server itself; EXEC becomes DISCARD.
