@@ -48,12 +48,12 @@ describe('ManualClock', () => {
 });
 
 describe('systemClock', () => {
-  it('waits at least as long as asked and can be cancelled', async () => {
+  it('waits as long as asked and can be cancelled', async () => {
     const startedMs = systemClock.monotonicMs();
     const cancelled = vi.fn();
     systemClock.after(1, cancelled).cancel();
-    await new Promise<void>((resolve) => systemClock.after(20, resolve));
-    expect(systemClock.monotonicMs() - startedMs).toBeGreaterThanOrEqual(19);
+    await new Promise<void>((resolve) => systemClock.after(50, resolve));
+    expect(systemClock.monotonicMs() - startedMs).toBeGreaterThan(45); // timers count from the loop's last turn
     expect(cancelled).not.toHaveBeenCalled();
   });
 

@@ -194,7 +194,8 @@ export function createCache(options: CacheOptions): ViewerCache {
 }
 
 async function isReadyWithin(redis: Redis, waitMs: number): Promise<boolean> {
-  if (redis.status === 'ready') return true;
+  // After a kill the status says ready until the close has been seen.
+  if (redis.status === 'ready' && redis.stream.writable) return true;
   return new Promise((resolve) => {
     const settle = () => {
       clearTimeout(timer);
