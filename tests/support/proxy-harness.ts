@@ -4,6 +4,7 @@ import { validateFault } from '#lib/chaos/faults/validate.ts';
 import { createProxy } from '#lib/chaos/proxy/create-proxy.ts';
 import { ProxyEffect } from '#lib/chaos/proxy/fault-proxies.ts';
 import type { ServiceProxy } from '#lib/chaos/proxy/service-proxy.ts';
+import { findFreePort } from '#server/embedded/free-port.ts';
 
 interface ArmOptions {
   params?: Record<string, unknown>;
@@ -33,7 +34,9 @@ export function startProxyHarness(): ProxyHarness {
   return {
     injector,
     async open(service, upstream) {
-      const proxy = createProxy({ service, listen: { host: '127.0.0.1', port: 0 }, upstream, injector });
+      // Not port 0: one of the ephemeral range, while it is closed, can be taken by a client that connects to itself.
+      const port = await findFreePort();
+      const proxy = createProxy({ service, listen: { host: '127.0.0.1', port }, upstream, injector });
       effect.add(proxy);
       proxies.push(proxy);
       await proxy.start();
