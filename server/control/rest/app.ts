@@ -5,6 +5,7 @@ import type { FaultDesk } from '../fault-desk.ts';
 import { makeProblem, toProblem } from '../problem.ts';
 import { type EndpointContext, problemResponse } from './endpoint.ts';
 import { addFaultRoutes } from './fault-routes.ts';
+import { addFaultTypeSchemas } from './fault-type-schemas.ts';
 import { Idempotency } from './idempotency.ts';
 import { addReadRoutes, type ReadSources } from './read-routes.ts';
 import { addWorkRoutes } from './work-routes.ts';
@@ -25,14 +26,16 @@ export function createRestApp(sources: RestSources): OpenAPIHono {
   addReadRoutes(context, sources);
   addWorkRoutes(context, sources.agents, sources.log);
 
-  const document = app.getOpenAPI31Document({
-    openapi: '3.1.0',
-    info: {
-      title: 'Brownout',
-      version: '1',
-      description: 'Break a running system on purpose, and stop at once.',
-    },
-  });
+  const document = addFaultTypeSchemas(
+    app.getOpenAPI31Document({
+      openapi: '3.1.0',
+      info: {
+        title: 'Brownout',
+        version: '1',
+        description: 'Break a running system on purpose, and stop at once.',
+      },
+    }),
+  );
   app.get('/api/v1/openapi.json', (c) => c.json(document));
 
   app.notFound((c) => {

@@ -286,6 +286,24 @@ describe('REST', () => {
     expect(Object.keys(body.paths)).toContain('/api/v1/faults/{id}');
   });
 
+  it('describes each fault type, its services and its parameters', async () => {
+    const { body } = await system.call('GET', '/api/v1/openapi.json');
+    const { allOf } = body.paths['/api/v1/faults'].post.requestBody.content['application/json'].schema;
+    const latency = allOf.find((each: { if?: unknown }) => JSON.stringify(each.if)?.includes('"latency"'));
+    expect(latency.then.properties).toMatchObject({
+      service: { enum: expect.arrayContaining(['redis', 'gpu']) },
+      params: { $ref: '#/components/schemas/params.latency' },
+    });
+    expect(body.components.schemas['params.latency'].properties.latencyMs).toMatchObject({
+      minimum: 0,
+      maximum: 60_000,
+      default: 500,
+      unit: 'ms',
+    });
+    const { body: catalogue } = await system.call('GET', '/api/v1/catalogue');
+    expect(allOf[0].properties.type.enum).toEqual(catalogue.types.map(({ type }: { type: string }) => type));
+  });
+
   it('gives the catalogue that forms are made from', async () => {
     const { body } = await system.call('GET', '/api/v1/catalogue');
     const latency = body.types.find(({ type }: { type: string }) => type === 'latency');
