@@ -38,6 +38,8 @@ export interface FaultType {
   readonly rhythm?: (params: FaultParams) => FaultPulse;
   /** What the fault proxies do for it; absent for a type that acts inside a process. */
   readonly proxy?: ProxyRule;
+  /** The error with which the intake's file system fails, at the step that the parameter `step` names. */
+  readonly fileError?: { readonly code: string; readonly text: string };
   /**
    * The failures that it can make, with what a client makes of it: one that waited in vain drops its connection, one
    * whose greeting was answered by an error has none. A failed call of another kind is not blamed on it. @default any

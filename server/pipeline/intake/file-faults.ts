@@ -1,3 +1,4 @@
+import { FAULT_TYPES } from '#lib/chaos/faults/catalogue.ts';
 import { type FaultSpec, faultMark } from '#lib/chaos/faults/fault.ts';
 import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import type { DiskProbe } from './disk-space.ts';
@@ -17,9 +18,9 @@ export class FileFaults {
     this.#injector = injector;
   }
 
-  /** @throws {Error} ENOSPC or EACCES, as the file system would, when a fault hits this step */
+  /** @throws {Error} as the file system would, with the code that its type names, when a fault hits this step */
   check(step: FileStep, file: string): void {
-    for (const [type, code, text] of FAILURES) {
+    for (const { type, code, text } of FAILURES) {
       const acts = ({ params }: FaultSpec) => (params['step'] ?? 'store') === step;
       if (!this.#armed(type).some(acts)) continue;
       const verdict = this.#injector?.decide('ftp', { kind: step, file }, [type]);
@@ -47,7 +48,4 @@ export class FileFaults {
   }
 }
 
-const FAILURES = [
-  ['disk_full', 'ENOSPC', 'no space left on device'],
-  ['permission_denied', 'EACCES', 'permission denied'],
-] as const;
+const FAILURES = FAULT_TYPES.flatMap(({ type, fileError }) => (fileError ? [{ type, ...fileError }] : []));

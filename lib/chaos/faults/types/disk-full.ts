@@ -10,6 +10,7 @@ export default defineFaultType({
   services: ['ftp'],
   injector: 'pipeline',
   params: z.strictObject({}),
+  fileError: { code: 'ENOSPC', text: 'no space left on device' },
   makes: [],
   promises: [
     { service: 'ftp', text: 'Uploads are refused with 452, an alert is raised, cameras keep their frames.' },

@@ -15,6 +15,7 @@ export default defineFaultType({
       description: 'When the file is opened for writing, or when the whole file is moved into the inbox',
     }),
   }),
+  fileError: { code: 'EACCES', text: 'permission denied' },
   makes: [],
   promises: [
     { service: 'ftp', text: 'Uploads are refused with 451, an alert is raised, cameras keep their frames.' },
