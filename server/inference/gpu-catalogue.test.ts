@@ -4,7 +4,6 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FAULT_HEADER } from '#lib/chaos/faults/fault.ts';
 import {
   arm,
-  complete,
   detect,
   detectBatch,
   endAll,
@@ -36,26 +35,6 @@ async function expectClean(fixture: Fixture): Promise<void> {
 }
 
 describe('driver_crash', () => {
-  it('latched: Xid 79 until its end, then the services restart by themselves within 5 s', async () => {
-    const fixture = await startFast();
-    const id = await arm(fixture, 'driver_crash');
-    await expectRefused(await detect(fixture), 'GPU_LOST', id);
-    await expectRefused(await complete(fixture), 'GPU_LOST', id);
-    expect(fixture.services.host.status().xids.map(({ code }) => code)).toEqual([79]);
-    fixture.clock.advance(30_000);
-    await expectRefused(await detect(fixture), 'GPU_LOST', id);
-    const activity = await fixture.services.injector.end(id, 'stopped');
-    expect(activity?.hitsByKind).toMatchObject({ xid: 1, detect: 2, completion: 1 });
-    const endedAt = fixture.clock.monotonicMs();
-    await expectHealthy(fixture.yolo26);
-    expect(fixture.clock.monotonicMs() - endedAt).toBeLessThan(5000);
-    await expectClean(fixture);
-    expect(fixture.effects.map(({ faultId, over }) => [faultId, over])).toEqual([
-      [id, false],
-      [id, true],
-    ]);
-  });
-
   it('crash_loop: each restart is followed by the next crash, counted', async () => {
     const fixture = await startFast();
     const id = await arm(fixture, 'driver_crash', { mode: 'crash_loop' });
@@ -66,14 +45,6 @@ describe('driver_crash', () => {
     }, PATIENT);
     expect(restarts(fixture)).toBeGreaterThanOrEqual(4);
     await fixture.services.injector.end(id, 'stopped');
-    await expectClean(fixture);
-  });
-
-  it('ends at its time to live, with nobody there to end it', async () => {
-    const fixture = await startFast();
-    await arm(fixture, 'driver_crash');
-    fixture.clock.advance(900_000);
-    await vi.waitFor(() => expect(fixture.services.injector.all()).toEqual([]), PATIENT);
     await expectClean(fixture);
   });
 });
@@ -117,28 +88,6 @@ describe('model_corrupted', () => {
   const yolo26File = ({ modelsDir }: Fixture) => readFile(join(modelsDir, 'yolo26.model'));
   const storeFile = ({ modelsDir }: Fixture) => readFile(join(modelsDir, 'store', 'yolo26.model'));
 
-  it('changes the file on the disk; fetched again from the store after the end, then loaded', async () => {
-    const fixture = await startFast();
-    expect(await yolo26File(fixture)).toEqual(await storeFile(fixture));
-    const id = await arm(fixture, 'model_corrupted');
-    expect(await yolo26File(fixture)).not.toEqual(await storeFile(fixture));
-    await expectRefused(await detect(fixture), 'MODEL_CORRUPTED', id);
-    expect((await health(fixture.yolo26)).body).toMatchObject({
-      error: { message: expect.stringMatching(/checksum of the model file is wrong/) },
-    });
-    expect((await complete(fixture)).status).toBe(200); // the other model goes on
-    fixture.clock.advance(10_000);
-    await expectRefused(await detect(fixture), 'MODEL_CORRUPTED', id); // the store is down as well
-    expect(hitsOf(fixture, id)).toBe(2);
-    await fixture.services.injector.end(id, 'stopped');
-    await expectClean(fixture);
-    expect(await yolo26File(fixture)).toEqual(await storeFile(fixture));
-    await vi.waitFor(
-      () => expect(fixture.effects.at(-1)).toMatchObject({ faultId: id, over: true }),
-      PATIENT,
-    );
-  });
-
   it('heals by itself at once while the store is there', async () => {
     const fixture = await startFast();
     const id = await arm(fixture, 'model_corrupted', { storeDown: false });
@@ -174,34 +123,10 @@ describe('model_corrupted', () => {
   });
 });
 
-describe('model_version_mismatch', () => {
-  it('refuses to serve, names both versions, and serves again after the end', async () => {
-    const fixture = await startFast();
-    const id = await arm(fixture, 'model_version_mismatch', { model: 'nemotron', version: '2024.9' });
-    const refused = await complete(fixture);
-    const { error } = (await refused.clone().json()) as { error: { message: string } };
-    await expectRefused(refused, 'MODEL_VERSION_MISMATCH', id);
-    expect(error.message).toContain('expected version nemotron-nano-q4-2026.1, found nemotron-2024.9');
-    expect((await detect(fixture)).status).toBe(200);
-    fixture.clock.advance(20_000);
-    expect((await complete(fixture)).status).toBe(503);
-    await fixture.services.injector.end(id, 'stopped');
-    await expectHealthy(fixture.nemotron);
-    expect((await complete(fixture)).status).toBe(200);
-    await expectClean(fixture);
-  });
-});
-
 describe('inference_timeout', () => {
-  it('keeps the card for its deadline and answers 504; the next call after the end is clean', async () => {
+  it('lets go of the card when it ends', async () => {
     const fixture = await start();
-    const id = await arm(fixture, 'inference_timeout', { deadlineMs: 300 });
-    const startedAt = performance.now();
-    const [late] = await Promise.all([detect(fixture), detect(fixture)]);
-    expect(performance.now() - startedAt).toBeGreaterThan(595); // one after the other
-    expect(late.status).toBe(504);
-    await expectRefused(late, 'INFERENCE_TIMEOUT', id);
-    expect(hitsOf(fixture, id)).toBe(2);
+    const id = await arm(fixture, 'inference_timeout', { deadlineMs: 60_000 });
     const held = detect(fixture);
     await vi.waitFor(() => expect(fixture.services.host.device.kernelAgeMs).toBeGreaterThan(0), PATIENT);
     await fixture.services.injector.end(id, 'stopped');
@@ -210,24 +135,8 @@ describe('inference_timeout', () => {
   });
 });
 
-describe('no_gpu and device_index', () => {
-  it.each(['no_gpu', 'device_index'])(
-    '%s: runs on the CPU, twelve times slower, and on the card right after its end',
-    async (type) => {
-      const fixture = await startFast();
-      const id = await arm(fixture, type);
-      const slow = await detect(fixture);
-      expect(slow.headers.get(FAULT_HEADER)).toBe(id);
-      expect(await slow.json()).toMatchObject({ device: 'cpu', inference_time_ms: 480 });
-      expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'degraded', device: 'cpu' });
-      expect(fixture.services.host.device.available).toBe(type === 'device_index'); // idle, but there
-      expect(hitsOf(fixture, id)).toBe(1);
-      await fixture.services.injector.end(id, 'stopped');
-      await expectClean(fixture);
-    },
-  );
-
-  it('no_gpu and connection_error together: the card is there when both have ended', async () => {
+describe('no_gpu', () => {
+  it('together with connection_error: the card is there when both have ended', async () => {
     const fixture = await startFast();
     const id = await arm(fixture, 'no_gpu');
     await arm(fixture, 'connection_error');
@@ -239,34 +148,19 @@ describe('no_gpu and device_index', () => {
 });
 
 describe('vram_fragmentation', () => {
-  it('fails a batch that the sum of free memory would hold, and leaves nothing behind', async () => {
+  it('takes what a batch in hand gives back, and leaves nothing behind', async () => {
     const fixture = await startFast();
-    const { host } = fixture.services;
-    const freeBefore = host.device.memory.freeBytes;
-    const id = await arm(fixture, 'vram_fragmentation', { targetFreeMib: 100 });
-    const { memory } = host.status();
-    expect(memory.freeMib).toBeLessThan(125);
-    expect(memory.freeMib + memory.cachedMib).toBeGreaterThan(3000); // eight images need 1440
-    expect(memory.largestFreeMib).toBeLessThan(180);
-    const refused = await detectBatch(fixture, await Promise.all([14, 15].map(frame)));
-    const { error } = (await refused.clone().json()) as { error: { message: string } };
-    await expectRefused(refused, 'OUT_OF_MEMORY', id);
-    expect(error.message).toMatch(/[3-4]\.\d+ GiB is reserved by PyTorch but unallocated/);
-    expect(hitsOf(fixture, id)).toBeGreaterThan(0);
-    await fixture.services.injector.end(id, 'stopped');
-    host.emptyCaches();
-    expect(host.device.memory.freeBytes).toBe(freeBefore);
-    expect((await detect(fixture)).status).toBe(200);
-  });
-
-  it('takes what a batch in hand gives back, too', async () => {
-    const fixture = await startFast();
-    const { device } = fixture.services.host;
+    const { host, injector } = fixture.services;
+    const { device } = host;
+    const freeBefore = device.memory.freeBytes;
     const busy = Promise.all([14, 15, 16, 17].map(frame)).then((frames) => detectBatch(fixture, frames));
     await vi.waitFor(() => expect(device.kernelAgeMs).toBeGreaterThan(0), { timeout: 5000, interval: 1 });
     const id = await arm(fixture, 'vram_fragmentation', { targetFreeMib: 100 });
     expect((await busy).status).toBe(200);
     await vi.waitFor(async () => expectRefused(await detect(fixture), 'OUT_OF_MEMORY', id), PATIENT);
+    await injector.end(id, 'stopped');
+    host.emptyCaches();
+    expect(device.memory.freeBytes).toBe(freeBefore);
   });
 
   it('is gone with the process that was fragmented', async () => {

@@ -1,8 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { FAULT_HEADER, faultMark } from '#lib/chaos/faults/fault.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ProxyHarness, startProxyHarness } from '#tests/support/proxy-harness.ts';
 import { createLogger } from '../logging.ts';
 import { inferenceProfile } from './inference-profile.ts';
@@ -11,7 +10,6 @@ import { type InferenceServices, startInferenceServices } from './inference-serv
 let services: InferenceServices;
 let harness: ProxyHarness;
 let yolo26: string;
-let nemotron: string;
 let modelsDir: string;
 
 beforeAll(async () => {
@@ -26,10 +24,8 @@ beforeAll(async () => {
     modelsDir,
   });
   harness = startProxyHarness();
-  const open = async (service: 'yolo26' | 'nemotron') =>
-    `http://127.0.0.1:${(await harness.open(service, { host: '127.0.0.1', port: services.ports[service] })).port}`;
-  yolo26 = await open('yolo26');
-  nemotron = await open('nemotron');
+  const proxy = await harness.open('yolo26', { host: '127.0.0.1', port: services.ports.yolo26 });
+  yolo26 = `http://127.0.0.1:${proxy.port}`;
 });
 afterEach(() => harness.endAll());
 afterAll(async () => {
@@ -37,13 +33,6 @@ afterAll(async () => {
   await services.close();
   await rm(modelsDir, { recursive: true, force: true });
 });
-
-const complete = () =>
-  fetch(`${nemotron}/completion`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ prompt: 'Objects: 2 × person' }),
-  });
 
 async function detect(numbers: readonly number[], path = '/detect/batch'): Promise<Response> {
   const form = new FormData();
@@ -58,45 +47,14 @@ async function detect(numbers: readonly number[], path = '/detect/batch'): Promi
 interface Item {
   index: number;
   error?: { code: string; message: string };
-  status?: number;
-  detections?: unknown[];
 }
 const itemsOf = async (response: Response) => ((await response.json()) as { results: Item[] }).results;
 
-describe('rate_limited', () => {
-  it('answers completions 429 with Retry-After in whole seconds, until its TTL; health checks pass', async () => {
-    const id = await harness.arm('nemotron', 'rate_limited', { params: { retryAfterMs: 2500 }, ttlMs: 800 });
-    const limited = await complete();
-    expect(limited.status).toBe(429);
-    expect(limited.headers.get('retry-after')).toBe('3');
-    expect(limited.headers.get(FAULT_HEADER)).toBe(id);
-    expect(await limited.json()).toMatchObject({ error: { code: 429, fault: id } });
-    expect((await fetch(`${nemotron}/health`)).status).toBe(200);
-    expect(harness.injector.activity()[0]).toMatchObject({ hits: 1, hitsByKind: { 'POST /completion': 1 } });
-    await vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 3000);
-    expect((await complete()).status).toBe(200);
-  });
-});
-
 describe('partial_batch', () => {
-  it('fails some items of a batch with 207 and leaves the others as the detector found them', async () => {
-    const id = await harness.arm('yolo26', 'partial_batch', { params: { items: 2 } });
-    const partial = await detect([14, 15, 16]);
-    expect(partial.status).toBe(207);
-    expect(partial.headers.get(FAULT_HEADER)).toBe(id);
-    const items = await itemsOf(partial);
-    expect(items.map((item) => item.index)).toEqual([0, 1, 2]);
-    const failed = items.filter((item) => item.error);
-    expect(failed).toHaveLength(2);
-    expect(failed[0]).toMatchObject({ status: 500, error: { code: 'INJECTED' } });
-    expect(failed[0]?.error?.message).toContain(faultMark(id));
-    expect(items.find((item) => !item.error)?.detections).toBeInstanceOf(Array);
+  it('leaves single detections alone and does not count them', async () => {
+    await harness.arm('yolo26', 'partial_batch');
     expect((await detect([14], '/detect')).status).toBe(200);
-    expect(harness.injector.activity()[0]).toMatchObject({ hits: 1, seen: 1 });
-    await harness.end(id);
-    const whole = await detect([14, 15, 16]);
-    expect(whole.status).toBe(200);
-    expect((await itemsOf(whole)).filter((item) => item.error)).toEqual([]);
+    expect(harness.injector.activity()[0]).toMatchObject({ hits: 0, seen: 0 });
   });
 
   it('picks the same items for the same seed', async () => {

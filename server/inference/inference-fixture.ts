@@ -8,7 +8,11 @@ import { FAULT_HEADER, faultMark } from '#lib/chaos/faults/fault.ts';
 import { validateFault } from '#lib/chaos/faults/validate.ts';
 import { createLogger } from '../logging.ts';
 import { inferenceProfile } from './inference-profile.ts';
-import { type InferenceServices, startInferenceServices } from './inference-services.ts';
+import {
+  type InferenceServices,
+  type InferenceServicesOptions,
+  startInferenceServices,
+} from './inference-services.ts';
 import type { AfterEffect } from './restart-keeper.ts';
 
 const stops: (() => Promise<void>)[] = [];
@@ -23,9 +27,20 @@ export interface Fixture {
   modelsDir: string;
   yolo26: string;
   nemotron: string;
+  close(): Promise<void>;
 }
 
+/** Registered to be ended by `endAll`. */
 export async function start(clock?: ManualClock): Promise<Fixture> {
+  const fixture = await open(clock && { clock });
+  stops.push(() => fixture.close());
+  return fixture;
+}
+
+/** Not registered: to be closed by who opened it. */
+export async function open(
+  options: Partial<Pick<InferenceServicesOptions, 'clock' | 'profile'>> = {},
+): Promise<Fixture> {
   const effects: AfterEffect[] = [];
   const modelsDir = await mkdtemp(join(tmpdir(), 'brownout-models-'));
   const services = await startInferenceServices({
@@ -35,11 +50,9 @@ export async function start(clock?: ManualClock): Promise<Fixture> {
     yolo26: { host: '127.0.0.1', port: 0 },
     nemotron: { host: '127.0.0.1', port: 0 },
     uploadLimits: { fileBytes: 2 ** 20, files: 10 },
-    ...(clock && { clock }),
+    ...options,
     onAfterEffect: (effect) => effects.push(effect),
   });
-  stops.push(() => services.close());
-  stops.push(() => rm(modelsDir, { recursive: true, force: true }));
   const { ports } = services;
   return {
     services,
@@ -47,6 +60,10 @@ export async function start(clock?: ManualClock): Promise<Fixture> {
     modelsDir,
     yolo26: `http://127.0.0.1:${ports.yolo26}`,
     nemotron: `http://127.0.0.1:${ports.nemotron}`,
+    async close() {
+      await services.close();
+      await rm(modelsDir, { recursive: true, force: true });
+    },
   };
 }
 
@@ -85,7 +102,11 @@ export async function frame(number: number): Promise<Blob> {
   return new Blob([await readFile(path)]);
 }
 
-export async function detect({ yolo26 }: Fixture, number = 14, camera = 'cam'): Promise<Response> {
+export async function detect(
+  { yolo26 }: Pick<Fixture, 'yolo26'>,
+  number = 14,
+  camera = 'cam',
+): Promise<Response> {
   const form = new FormData();
   form.append('file', await frame(number), 'frame.jpg');
   form.append('camera_id', camera);
@@ -93,7 +114,10 @@ export async function detect({ yolo26 }: Fixture, number = 14, camera = 'cam'): 
   return fetch(`${yolo26}/detect`, { method: 'POST', body: form });
 }
 
-export async function detectBatch({ yolo26 }: Fixture, blobs: readonly Blob[]): Promise<Response> {
+export async function detectBatch(
+  { yolo26 }: Pick<Fixture, 'yolo26'>,
+  blobs: readonly Blob[],
+): Promise<Response> {
   const form = new FormData();
   for (const blob of blobs) {
     form.append('files', blob, 'frame.jpg');
@@ -104,7 +128,7 @@ export async function detectBatch({ yolo26 }: Fixture, blobs: readonly Blob[]): 
 }
 
 export function complete(
-  { nemotron }: Fixture,
+  { nemotron }: Pick<Fixture, 'nemotron'>,
   body: object = { prompt: 'Objects: 2 × person' },
 ): Promise<Response> {
   return fetch(`${nemotron}/completion`, {

@@ -129,35 +129,6 @@ describe('Nemotron', () => {
 });
 
 describe('faults on single calls', () => {
-  it('server_error and intermittent are CUDA errors that name their fault', async () => {
-    const fixture = await start();
-    const id = await arm(fixture, 'server_error');
-    const failed = await detect(fixture);
-    expect(failed.status).toBe(500);
-    await expectRefused(failed, 'CUDA_ERROR', id);
-    await fixture.services.injector.end(id, 'stopped');
-    expect((await detect(fixture)).status).toBe(200);
-
-    const half = await arm(fixture, 'intermittent', {}, 0.5);
-    const statuses: number[] = [];
-    for (let call = 0; call < 20; call++) statuses.push((await detect(fixture)).status);
-    const failures = statuses.filter((status) => status === 500).length;
-    expect(failures).toBeGreaterThan(3);
-    expect(failures).toBeLessThan(17);
-    const activity = await fixture.services.injector.end(half, 'stopped');
-    expect(activity).toMatchObject({ hits: failures, hitsByKind: { detect: failures }, seen: 20 });
-  });
-
-  it('latency delays each inference and says whose it was', async () => {
-    const fixture = await start();
-    const id = await arm(fixture, 'latency', { latencyMs: 300 });
-    const startedAt = performance.now();
-    const response = await detect(fixture);
-    expect(performance.now() - startedAt).toBeGreaterThan(335);
-    expect(response.status).toBe(200);
-    expect(response.headers.get(FAULT_HEADER)).toBe(id);
-  });
-
   it('timeout hangs the card for everybody and lets go at once when it ends', async () => {
     const fixture = await startFast();
     const id = await arm(fixture, 'timeout', { delayMs: 600_000 });
@@ -201,21 +172,6 @@ describe('callers that give up', () => {
     expect(rates.nemotron.perSecond).toBeLessThan(2);
     host.emptyCaches();
     expect(host.device.memory.freeBytes).toBe(freeBytes);
-  });
-});
-
-describe('connection_error: no device', () => {
-  it('runs on the CPU, about twelve times slower, and on the card again right after its end', async () => {
-    const fixture = await startFast();
-    const id = await arm(fixture, 'connection_error');
-    const slow = await detect(fixture);
-    expect(slow.headers.get(FAULT_HEADER)).toBe(id);
-    expect(await slow.json()).toMatchObject({ device: 'cpu', inference_time_ms: 480 });
-    expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'degraded', device: 'cpu' });
-    await fixture.services.injector.end(id, 'stopped');
-    const fast = await detect(fixture);
-    expect(fast.headers.get(FAULT_HEADER)).toBeNull();
-    expect(await fast.json()).toMatchObject({ device: 'cuda', inference_time_ms: 40 });
   });
 });
 
@@ -298,7 +254,9 @@ describe('vram_exhaustion', () => {
     expect(host.outOfMemoryCount).toBeGreaterThan(3);
     await fixture.services.injector.end(id, 'stopped');
     const { current } = host.batchLimit;
-    for (let call = 0; call < 20; call++) await detect(fixture);
+    for (let call = 0; call < 19; call++) await detect(fixture);
+    expect(host.batchLimit.current).toBe(current); // the batch that ran out of memory was no good one
+    await detect(fixture);
     expect((await health(fixture.yolo26)).body).toMatchObject({ batch_size: 2 * current });
   });
 

@@ -18,6 +18,8 @@ export interface FaultProof<Bench extends FaultBench> {
   /** @default 7 */
   seed?: number;
   match?: FaultMatch;
+  /** Which of several proofs of this entry it is, for its name. @default the only one */
+  variant?: string;
   /** Long enough to see the effect on a loaded machine. @default 1000 */
   ttlMs?: number;
   /**
@@ -28,6 +30,8 @@ export interface FaultProof<Bench extends FaultBench> {
   seesEffect(bench: Bench): Promise<boolean>;
   /** True when the component does its whole work again; asked before the fault and after its end. */
   serves(bench: Bench): Promise<boolean>;
+  /** What else must hold once it is over and the component serves again. */
+  afterwards?(bench: Bench): Promise<void>;
   /** Longest wait for `serves` after the end: services restart themselves within 5 s. @default 10 000 */
   recoveryMs?: number;
   /** False: the bench is shared with other proofs, so that they must come one after another. @default true */
@@ -57,14 +61,19 @@ export function proveFault<Bench extends FaultBench>(
   timeoutMs = 30_000,
 ): void {
   const declare = proof.concurrent === false ? it : it.concurrent;
-  declare(`${service}/${type}: effect, hits, end at the TTL, recovery`, { timeout: timeoutMs }, async () => {
-    const bench = await open();
-    try {
-      await prove(bench, service, type, proof);
-    } finally {
-      await bench.close?.();
-    }
-  });
+  const which = proof.variant === undefined ? '' : `${proof.variant}: `;
+  declare(
+    `${service}/${type}: ${which}effect, hits, end at the TTL, recovery`,
+    { timeout: timeoutMs },
+    async () => {
+      const bench = await open();
+      try {
+        await prove(bench, service, type, proof);
+      } finally {
+        await bench.close?.();
+      }
+    },
+  );
 }
 
 async function prove<Bench extends FaultBench>(
@@ -117,4 +126,5 @@ async function prove<Bench extends FaultBench>(
   expect(injector.activity().some((each) => each.id === id)).toBe(false);
   await until(`it serves after ${type}`, recoveryMs, () => serves(at));
   expect(await seesEffect(at), 'the effect after the fault').toBe(false);
+  await proof.afterwards?.(at);
 }

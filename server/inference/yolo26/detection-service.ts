@@ -93,7 +93,7 @@ export class DetectionService {
     outcomes: (DetectionAnswer | InferenceError)[],
   ): Promise<string | undefined> {
     const limit = this.#host.batchLimit;
-    const ranOut = false;
+    let ranOut = false;
     let memoryFaultId: string | undefined;
     const inferred = await this.#host.infer(
       'yolo26',
@@ -103,6 +103,7 @@ export class DetectionService {
           await this.#kernel(execution, chunk.length);
         } catch (error) {
           if (!(error instanceof OutOfMemoryError)) throw error;
+          ranOut = true;
           memoryFaultId = this.#outOfMemory();
           await this.#smaller(execution, chunk.length);
         }
