@@ -93,6 +93,8 @@ interface Armed {
 
 /** Kinds beyond this many are counted together as "other", so that hostile text cannot grow the map. */
 const MAX_KINDS = 64;
+/** Characters of a kind that are kept. */
+const MAX_KIND_CHARS = 128;
 
 /** By how much timers may fire early, ms. */
 const EARLY_MS = 0.5;
@@ -424,7 +426,8 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
 
 function countHit(armed: Armed, kind: string): void {
   armed.hits++;
-  const key = armed.hitsByKind.has(kind) || armed.hitsByKind.size < MAX_KINDS ? kind : 'other';
+  const short = kind.length > MAX_KIND_CHARS ? `${kind.slice(0, MAX_KIND_CHARS)}…` : kind;
+  const key = armed.hitsByKind.has(short) || armed.hitsByKind.size < MAX_KINDS ? short : 'other';
   armed.hitsByKind.set(key, (armed.hitsByKind.get(key) ?? 0) + 1);
 }
 

@@ -5,6 +5,7 @@ import { DelayLine } from './delay-line.ts';
 import { PlainSession } from './plain-session.ts';
 import type { ServiceFaults } from './service-faults.ts';
 import type { LinkPort, Session, SessionFactory } from './session.ts';
+import { SlowEnds } from './slow-ends.ts';
 import { Throttle } from './throttle.ts';
 import type { Traffic } from './traffic.ts';
 import { Valve } from './valve.ts';
@@ -20,8 +21,14 @@ export interface LinkOptions {
   onClosed: () => void;
 }
 
-/** Bytes that latency may keep for one connection before its client is slowed down. */
-const MAX_DELAYED_BYTES = 8 * 1024 * 1024;
+/** Bytes that latency may keep for one connection before its client is slowed down, `ITEM_BYTES` for each piece included. */
+export const MAX_DELAYED_BYTES = 8 * 1024 * 1024;
+/** What keeping one piece costs beside its bytes. */
+const ITEM_BYTES = 256;
+/** Bytes that may wait for a client that does not read; beyond it the client is not read either, for our answers feed on what it sends. */
+export const MAX_UNREAD_BYTES = 1024 * 1024;
+/** Bytes that a held connection takes from each side before it stops reading. */
+export const MAX_HELD_BYTES = 1024 * 1024;
 /** How long a connection that is to be closed at a message boundary may take to reach one, ms. */
 const DRAIN_LIMIT_MS = 5000;
 /** How long after our FIN a peer may keep its side open, ms. */
@@ -44,14 +51,16 @@ export class Link implements LinkPort {
   readonly #clientValve: Valve;
   readonly #up: Throttle;
   readonly #down: Throttle;
-  /** What waits for a slow close. */
-  readonly #lingering = new Set<{ run: () => void; timer: Timer }>();
+  readonly #ends: SlowEnds;
   /** The bandwidth fault that was drawn for, and whether this connection is one that it slows. */
   #rated: { faultId: string; slowed: boolean } | undefined;
   #upstream: Socket | undefined;
   #upstreamValve: Valve | undefined;
   #session: Session;
   #held: { faultId: string; sinceMs: number; timer: Timer } | undefined;
+  readonly #heldBytes = { client: 0, server: 0 };
+  /** The changes of delays that what waits has seen. */
+  #delayChanges: number;
   #drain: Timer | undefined;
   #closing = false;
   #finished = false;
@@ -63,13 +72,18 @@ export class Link implements LinkPort {
     this.#client = client;
     this.faults = faults;
     this.#line = new DelayLine(clock);
+    this.#ends = new SlowEnds(clock);
+    this.#delayChanges = faults.delayChanges;
     this.#clientValve = new Valve(client);
     client.setNoDelay(true);
     client.on('data', (chunk) => this.#fromClient(chunk));
     client.on('end', () => this.#clientEnded());
     client.on('error', () => {}); // 'close' follows
     client.on('close', () => this.#close());
-    client.on('drain', () => this.#upstreamValve?.open('peer'));
+    client.on('drain', () => {
+      this.#upstreamValve?.open('peer');
+      this.#followUnread();
+    });
     this.#up = new Throttle({
       clock,
       write: (bytes) => {
@@ -85,6 +99,7 @@ export class Link implements LinkPort {
       },
       onRoom: () => {
         this.#upstreamValve?.open('rate');
+        this.#followUnread();
         this.settled();
       },
     });
@@ -118,7 +133,7 @@ export class Link implements LinkPort {
     upstream.on('close', () => {
       if (upstream !== this.#upstream || this.#held || this.#finished) return;
       if (failed) this.reset();
-      else if (this.#lingering.size === 0) this.#down.afterwards(() => this.#client.end());
+      else if (this.#ends.idle) this.#down.afterwards(() => this.#client.end());
     });
     upstream.on('drain', () => this.#clientValve.open('peer'));
   }
@@ -129,14 +144,13 @@ export class Link implements LinkPort {
       this.#writeServer(bytes);
       return;
     }
-    this.#line.push(delayMs, bytes.length, () => this.#writeServer(bytes));
-    if (this.#line.sizeBytes > MAX_DELAYED_BYTES) this.#clientValve.shut('line');
+    this.#delay(delayMs, bytes.length, () => this.#writeServer(bytes));
   }
 
   inOrder(delayMs: number, run: () => void): void {
     if (this.#mute) return;
     if (delayMs <= 0 && this.#line.idle) run();
-    else this.#line.push(delayMs, 0, run);
+    else this.#delay(delayMs, 0, run);
   }
 
   toClient(bytes: Buffer): void {
@@ -144,6 +158,7 @@ export class Link implements LinkPort {
     this.#options.traffic.totals.bytes += bytes.length;
     this.#down.push(bytes);
     if (this.#down.full) this.#upstreamValve?.shut('rate');
+    if (this.#unreadBytes > MAX_UNREAD_BYTES) this.#clientValve.shut('unread');
   }
 
   hold(fault: FaultSpec): void {
@@ -180,6 +195,8 @@ export class Link implements LinkPort {
   degrade(reason: string, clientRest: Buffer, serverRest: Buffer): void {
     this.#session.closed?.();
     this.#session = new PlainSession(this, reason);
+    this.#clientValve.open('session');
+    this.#upstreamValve?.open('session');
     if (clientRest.length > 0) this.toServer(clientRest, 0);
     this.toClient(serverRest);
   }
@@ -226,10 +243,29 @@ export class Link implements LinkPort {
       else this.reset();
       return;
     }
-    if (!this.faults.hasDelays) this.#line.flush();
+    // What waits for a delay that is gone or another now has waited enough.
+    if (this.#delayChanges !== this.faults.delayChanges) this.#line.flush();
+    this.#delayChanges = this.faults.delayChanges;
     this.#followRate();
-    if (!this.faults.first('linger')) this.#closeNow();
+    this.#ends.follow(Number(this.faults.first('linger')?.params['delayMs'] ?? 0));
     this.#session.faultsChanged?.();
+  }
+
+  /** Bytes on their way to the client that it has not read. */
+  get #unreadBytes(): number {
+    return this.#client.writableLength + this.#down.sizeBytes;
+  }
+
+  #followUnread(): void {
+    if (this.#unreadBytes <= MAX_UNREAD_BYTES) this.#clientValve.open('unread');
+  }
+
+  #delay(delayMs: number, sizeBytes: number, run: () => void): void {
+    this.#line.push(delayMs, sizeBytes + ITEM_BYTES, () => {
+      run();
+      if (this.#line.sizeBytes <= MAX_DELAYED_BYTES) this.#clientValve.open('line');
+    });
+    if (this.#line.sizeBytes > MAX_DELAYED_BYTES) this.#clientValve.shut('line');
   }
 
   get #idle(): boolean {
@@ -259,22 +295,7 @@ export class Link implements LinkPort {
       return;
     }
     this.countHit();
-    const waiting = {
-      run,
-      timer: this.#options.clock.after(delayMs, () => {
-        this.#lingering.delete(waiting);
-        run();
-      }),
-    };
-    this.#lingering.add(waiting);
-  }
-
-  #closeNow(): void {
-    for (const waiting of [...this.#lingering]) {
-      this.#lingering.delete(waiting);
-      waiting.timer.cancel();
-      waiting.run();
-    }
+    this.#ends.push(delayMs, run);
   }
 
   /** Nothing is passed on any more. */
@@ -283,18 +304,19 @@ export class Link implements LinkPort {
   }
 
   #fromClient(chunk: Buffer): void {
-    if (this.#swallows('client')) return;
+    if (this.#swallows('client', chunk)) return;
     this.#options.traffic.totals.bytes += chunk.length;
     this.#session.fromClient(chunk);
   }
 
   #fromServer(chunk: Buffer): void {
-    if (this.#swallows('server')) return;
+    if (this.#swallows('server', chunk)) return;
     this.#session.fromServer(chunk);
   }
 
   /** Whether bytes that have just come are held instead of passed on. */
-  #swallows(from: 'client' | 'server'): boolean {
+  #swallows(from: 'client' | 'server', chunk: Buffer): boolean {
+    if (this.#held) this.#keepOut(from, chunk);
     if (this.#mute) return true;
     if (this.faults.quiet) return false;
     const hole = this.faults.hole('control', this.#session.holdsBytes);
@@ -302,13 +324,21 @@ export class Link implements LinkPort {
     this.faults.recordHit(hole.id, `bytes from ${from}`);
     this.countHit();
     this.hold(hole);
+    this.#keepOut(from, chunk);
     return true;
+  }
+
+  /** A held connection is read for a while, so that a peer that gives up is noticed, then its peers fill up. */
+  #keepOut(from: 'client' | 'server', chunk: Buffer): void {
+    this.#heldBytes[from] += chunk.length;
+    if (this.#heldBytes[from] <= MAX_HELD_BYTES) return;
+    if (from === 'client') this.#clientValve.shut('held');
+    else this.#upstreamValve?.shut('held');
   }
 
   #writeServer(bytes: Buffer): void {
     this.#up.push(bytes);
     if (this.#up.full) this.#clientValve.shut('rate');
-    if (this.#line.sizeBytes <= MAX_DELAYED_BYTES) this.#clientValve.open('line');
     if (this.#closing) queueMicrotask(() => this.settled());
   }
 
@@ -359,8 +389,7 @@ export class Link implements LinkPort {
     this.#line.clear();
     this.#up.clear();
     this.#down.clear();
-    for (const { timer } of this.#lingering) timer.cancel();
-    this.#lingering.clear();
+    this.#ends.clear();
     this.#upstream?.destroy();
     this.#session.closed?.();
     this.#options.onClosed();

@@ -39,6 +39,13 @@ export class PlainSession implements Session {
   }
 
   faultsChanged(): void {
-    this.#link.faults.warn(`${this.#reason}: acting on TCP only`, 'answer', 'malform', 'reset');
+    this.#link.faults.warn(
+      `${this.#reason}: acting on TCP only`,
+      'answer',
+      'malform',
+      'reset',
+      'delay',
+      'hold',
+    );
   }
 }

@@ -42,6 +42,8 @@ export class ServiceFaults {
   #faults: readonly FaultSpec[] = [];
   #sources: readonly Source[] = [];
   #hasDelays = false;
+  #delays: readonly FaultSpec[] = [];
+  #delayChanges = 0;
 
   constructor(injector: FaultInjector, service: ProxiedService, answers: AnswerRule = () => true) {
     this.#injector = injector;
@@ -68,7 +70,10 @@ export class ServiceFaults {
     }
     this.#faults = faults;
     this.#sources = sources;
-    this.#hasDelays = sources.some((source) => source.delays.length > 0);
+    const delays = sources.flatMap((source) => source.delays);
+    if (this.#delays.some((fault) => !delays.includes(fault))) this.#delayChanges++;
+    this.#delays = delays;
+    this.#hasDelays = delays.length > 0;
   }
 
   /** No fault acts on this proxy now. */
@@ -76,8 +81,9 @@ export class ServiceFaults {
     return this.#sources.length === 0;
   }
 
-  get hasDelays(): boolean {
-    return this.#hasDelays;
+  /** How often a delay that was in force has ended or got another strength. */
+  get delayChanges(): number {
+    return this.#delayChanges;
   }
 
   find(id: string): FaultSpec | undefined {

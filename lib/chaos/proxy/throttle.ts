@@ -26,6 +26,11 @@ export class Throttle {
     this.#options = options;
   }
 
+  /** Bytes waiting. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
   get full(): boolean {
     return this.#sizeBytes > THROTTLE_HIGH_BYTES;
   }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-export type ValveReason = 'peer' | 'line' | 'session' | 'rate';
+export type ValveReason = 'peer' | 'line' | 'session' | 'rate' | 'unread' | 'held';
 
 /** Pauses a socket while there is any reason to, so that reasons do not undo each other. */
 export class Valve {

@@ -2,6 +2,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import type { Clock, Timer } from '../../clock.ts';
 import type { FaultSpec } from '../../faults/fault.ts';
 import type { ServiceFaults } from '../service-faults.ts';
+import { SlowEnds } from '../slow-ends.ts';
 import { Throttle } from '../throttle.ts';
 import { Valve } from '../valve.ts';
 
@@ -34,14 +35,14 @@ export class DataProxy {
   /** The fault that holds this transfer from now on. */
   #held: { fault: FaultSpec; sinceMs: number; timer: Timer } | undefined;
   readonly #throttles: Throttle[] = [];
-  /** Ends that a slow close holds back. */
-  readonly #lingering = new Map<() => void, Timer>();
+  readonly #ends: SlowEnds;
   #passedBytes = 0;
   #refused = false;
   #closed = false;
 
   constructor(options: DataProxyOptions) {
     this.#options = options;
+    this.#ends = new SlowEnds(options.clock);
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) =>
       this.#accept(client),
     );
@@ -82,7 +83,7 @@ export class DataProxy {
   faultsChanged(): void {
     if (!this.#held) {
       this.#followRate();
-      if (!this.#options.faults.first('linger')) this.#endNow();
+      this.#ends.follow(Number(this.#options.faults.first('linger')?.params['delayMs'] ?? 0));
       return;
     }
     const fault = this.#options.faults.find(this.#held.fault.id);
@@ -103,6 +104,11 @@ export class DataProxy {
     this.#options.clock.after(LINGER_MS, () => this.close());
   }
 
+  /** Another transfer has been asked for: who has not connected to this one will not. */
+  supersede(): void {
+    if (!this.#client) this.close();
+  }
+
   /** Resets both sides, so that neither takes a part of a file for the whole. */
   close(): void {
     if (this.#closed) return;
@@ -110,7 +116,7 @@ export class DataProxy {
     this.#unused.cancel();
     this.#held?.timer.cancel();
     for (const throttle of this.#throttles) throttle.clear();
-    for (const timer of this.#lingering.values()) timer.cancel();
+    this.#ends.clear();
     this.#server.close();
     this.#client?.resetAndDestroy();
     this.#upstream?.resetAndDestroy();
@@ -143,28 +149,14 @@ export class DataProxy {
   }
 
   #linger(run: () => void): void {
-    const { faults, clock, onHit } = this.#options;
+    const { faults, onHit } = this.#options;
     const delayMs = faults.first('linger') ? faults.lingerMs() : 0;
     if (delayMs <= 0) {
       run();
       return;
     }
     onHit();
-    this.#lingering.set(
-      run,
-      clock.after(delayMs, () => {
-        this.#lingering.delete(run);
-        run();
-      }),
-    );
-  }
-
-  #endNow(): void {
-    for (const [run, timer] of [...this.#lingering]) {
-      timer.cancel();
-      this.#lingering.delete(run);
-      run();
-    }
+    this.#ends.push(delayMs, run);
   }
 
   #pass(from: Socket, to: Socket): void {

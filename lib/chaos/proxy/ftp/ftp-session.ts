@@ -2,10 +2,13 @@ import type { Clock } from '../../clock.ts';
 import { faultMark } from '../../faults/fault.ts';
 import type { LinkPort, Session } from '../session.ts';
 import { DataProxy } from './data-proxy.ts';
-import { finalCode, passivePort, withPassiveAddress } from './replies.ts';
+import { beginsCommand, beginsReplyLine, finalCode, passivePort, withPassiveAddress } from './replies.ts';
 
 const EMPTY = Buffer.alloc(0);
-const MAX_LINE_BYTES = 8 * 1024;
+/** Longest line that is waited for and kept meanwhile; what is longer is not FTP. */
+export const MAX_LINE_BYTES = 8 * 1024;
+/** Commands without their reply beyond which the client is not read. */
+const MAX_OWED = 1000;
 const UPLOADS = new Set(['STOR', 'APPE', 'STOU']);
 
 /** A reply that is owed to the client: the server's, or ours once its command has come through the delay. */
@@ -31,6 +34,7 @@ export class FtpSession implements Session {
   readonly #owed: Owed[] = [{ ours: undefined, ready: false }];
   #data: DataProxy | undefined;
   #opening = false;
+  #waits = false;
   #gone = false;
 
   constructor(link: LinkPort, clock: Clock) {
@@ -51,12 +55,18 @@ export class FtpSession implements Session {
   fromClient(chunk: Buffer): void {
     let bytes = this.#fromClient.length > 0 ? Buffer.concat([this.#fromClient, chunk]) : chunk;
     this.#fromClient = EMPTY;
-    for (let end = bytes.indexOf(10); end >= 0 && !this.#gone; end = bytes.indexOf(10)) {
+    while (bytes.length > 0 && !this.#gone) {
+      const end = bytes.indexOf(10);
+      if (!beginsCommand(bytes[0] ?? 0) || (end < 0 && bytes.length > MAX_LINE_BYTES)) {
+        this.#fromClient = bytes;
+        this.#degrade(bytes[0] === 0x16 ? 'encrypted bytes' : 'not FTP');
+        return;
+      }
+      if (end < 0) break;
       this.#command(bytes.subarray(0, end + 1));
       bytes = bytes.subarray(end + 1);
     }
     this.#fromClient = bytes;
-    if (bytes.length > MAX_LINE_BYTES) this.#link.degrade('not FTP', bytes, EMPTY);
   }
 
   fromServer(chunk: Buffer): void {
@@ -93,9 +103,30 @@ export class FtpSession implements Session {
     if ((name === 'PORT' || name === 'EPRT') && !faults.quiet) {
       faults.warn('active mode: the data connection goes past the proxy', 'hold', 'delay', 'cut');
     }
-    const owed = { ours: undefined, ready: false };
-    this.#owed.push(owed);
+    this.#owe({ ours: undefined, ready: false });
     this.#link.toServer(line, delayMs);
+  }
+
+  #owe(owed: Owed): void {
+    this.#owed.push(owed);
+    if (this.#waits || this.#owed.length < MAX_OWED) return;
+    this.#waits = true;
+    this.#link.pauseClient(true);
+  }
+
+  #paid(): void {
+    this.#owed.shift();
+    if (!this.#waits || this.#owed.length >= MAX_OWED / 2) return;
+    this.#waits = false;
+    this.#link.pauseClient(false);
+  }
+
+  /** Hands over everything that was kept on either side. */
+  #degrade(reason: string): void {
+    const [client, server] = [this.#fromClient, this.#fromServer];
+    this.#fromClient = EMPTY;
+    this.#fromServer = EMPTY;
+    this.#link.degrade(reason, client, server);
   }
 
   /** @returns whether the command is dealt with */
@@ -115,7 +146,7 @@ export class FtpSession implements Session {
         ours: `451 Injected by fault ${fault.type} ${faultMark(fault.id)}\r\n`,
         ready: false,
       };
-      this.#owed.push(owed);
+      this.#owe(owed);
       const data = this.#data;
       this.#link.inOrder(delayMs, () => {
         owed.ready = true;
@@ -131,11 +162,16 @@ export class FtpSession implements Session {
 
   #replies(): void {
     while (!this.#opening && !this.#gone) {
+      if (this.#fromServer.length === 0) break;
       const end = this.#fromServer.indexOf(10);
-      if (end < 0) {
-        if (this.#fromServer.length > MAX_LINE_BYTES) this.#link.degrade('not FTP', EMPTY, this.#fromServer);
+      if (
+        !beginsReplyLine(this.#fromServer[0] ?? 0) ||
+        (end < 0 && this.#fromServer.length > MAX_LINE_BYTES)
+      ) {
+        this.#degrade('answers are not FTP');
         break;
       }
+      if (end < 0) break;
       const raw = this.#fromServer.subarray(0, end + 1);
       this.#fromServer = this.#fromServer.subarray(end + 1);
       const line = raw.toString('utf8').trimEnd();
@@ -148,19 +184,15 @@ export class FtpSession implements Session {
   #reply(raw: Buffer, code: number | undefined): void {
     this.#link.toClient(raw);
     if (code === undefined || code < 200) return;
-    this.#owed.shift();
+    this.#paid();
     this.#sendOurs();
     this.#link.settled();
-    if (code === 234) {
-      const rest = this.#fromServer;
-      this.#fromServer = EMPTY;
-      this.#link.degrade('encrypted bytes', this.#fromClient, rest);
-    }
+    if (code === 234) this.#degrade('encrypted bytes');
   }
 
   #sendOurs(): void {
     for (let head = this.#owed[0]; head?.ours && head.ready; head = this.#owed[0]) {
-      this.#owed.shift();
+      this.#paid();
       this.#link.toClient(Buffer.from(head.ours));
     }
     this.#link.settled();
@@ -168,6 +200,7 @@ export class FtpSession implements Session {
 
   /** Opens a port for the transfer, then tells the client about it instead of about the server's. */
   #openTransfer(line: string, port: number): void {
+    for (const transfer of [...this.#transfers]) transfer.supersede();
     const host = this.#link.localAddress.replace(/^::ffff:/, '');
     const transfer = new DataProxy({
       host,

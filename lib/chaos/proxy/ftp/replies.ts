@@ -1,13 +1,35 @@
 /** FTP replies: which line ends one, and the passive addresses inside 227 and 229. */
 
+const TAB = 9;
+const LF = 10;
+const CR = 13;
+const SPACE = 32;
+/** Telnet's escape, which some clients send in front of ABOR. */
+const IAC = 255;
+
+/** Whether a command line may begin with this byte; TLS does not. */
+export function beginsCommand(byte: number): boolean {
+  return byte < 127 ? beginsReplyLine(byte) : byte === IAC;
+}
+
+/** Whether a line of a reply, perhaps in the middle of a longer one, may begin with this byte. */
+export function beginsReplyLine(byte: number): boolean {
+  return byte >= SPACE || byte === TAB || byte === LF || byte === CR;
+}
+
 /** The code of a line that ends a reply; undefined for a line inside a longer one. */
 export function finalCode(line: string): number | undefined {
   const match = /^(\d{3})(?: |$)/.exec(line);
   return match ? Number(match[1]) : undefined;
 }
 
-/** Port that the server opened for a transfer; undefined when this is no passive reply. */
+/** Port that the server opened for a transfer; undefined when this is no passive reply, or one without a port. */
 export function passivePort(line: string): number | undefined {
+  const port = portIn(line);
+  return port !== undefined && port >= 1 && port <= 65_535 ? port : undefined;
+}
+
+function portIn(line: string): number | undefined {
   const short = /^227 .*?(?:\d{1,3},){4}(\d{1,3}),(\d{1,3})/.exec(line);
   if (short) return Number(short[1]) * 256 + Number(short[2]);
   const extended = /^229 .*\(\|\|\|(\d{1,5})\|\)/.exec(line);

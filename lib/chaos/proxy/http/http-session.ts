@@ -4,11 +4,13 @@ import type { LinkPort, Session } from '../session.ts';
 import { BodyReader } from './body-reader.ts';
 import { errorAnswer } from './error-answer.ts';
 import { type HttpHead, headerOf, parseHead, renderHead, requestBody, responseBody } from './http-head.ts';
+import { KeptBody } from './kept-body.ts';
 
 const EMPTY = Buffer.alloc(0);
-const MAX_HEAD_BYTES = 64 * 1024;
+/** Longest head that is waited for and kept meanwhile; what is longer is not HTTP. */
+export const MAX_HEAD_BYTES = 64 * 1024;
 /** A body longer than this is not kept to be spoilt: it is cut there. */
-const MAX_KEPT_BYTES = 4 * 1024 * 1024;
+export const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
 /** The request that is being handled; HTTP/1.1 answers in order, so there is one. */
 interface Exchange {
@@ -27,8 +29,8 @@ interface Exchange {
 interface Response {
   readonly head: HttpHead;
   readonly body: BodyReader;
-  /** Parts of a body that is going to be spoilt. */
-  readonly kept: Buffer[] | undefined;
+  /** A body that is going to be spoilt. */
+  readonly kept: KeptBody | undefined;
 }
 
 /**
@@ -44,7 +46,8 @@ export class HttpSession implements Session {
   #fromServer: Buffer = EMPTY;
   #exchange: Exchange | undefined;
   #response: Response | undefined;
-  #keptBytes = 0;
+  /** The connection is being closed: nothing more is looked at. */
+  #over = false;
 
   constructor(link: LinkPort) {
     this.#link = link;
@@ -59,17 +62,18 @@ export class HttpSession implements Session {
   fromServer(chunk: Buffer): void {
     let bytes = this.#fromServer.length > 0 ? Buffer.concat([this.#fromServer, chunk]) : chunk;
     this.#fromServer = EMPTY;
-    while (bytes.length > 0) {
+    while (bytes.length > 0 && !this.#over) {
       if (!this.#response) {
         const end = bytes.indexOf('\r\n\r\n');
         if (end < 0) {
-          if (bytes.length > MAX_HEAD_BYTES) this.#link.degrade('not HTTP', EMPTY, bytes);
-          else this.#fromServer = bytes;
+          this.#fromServer = bytes;
+          if (bytes.length > MAX_HEAD_BYTES) this.#degrade('answers are not HTTP');
           return;
         }
         const head = parseHead(bytes.toString('latin1', 0, end));
         if (!head || Number(head.start[1]) === 101) {
-          this.#link.degrade(head ? 'upgraded connection' : 'not HTTP', this.#takeClientRest(), bytes);
+          this.#fromServer = bytes;
+          this.#degrade(head ? 'upgraded connection' : 'answers are not HTTP');
           return;
         }
         this.#begin(head, bytes.subarray(0, end + 4));
@@ -79,7 +83,7 @@ export class HttpSession implements Session {
         if (!this.#response.kept) this.#link.toClient(end === bytes.length ? bytes : bytes.subarray(0, end));
         bytes = bytes.subarray(end);
       }
-      if (this.#response?.body.done || this.#keptBytes > MAX_KEPT_BYTES) this.#complete(this.#response);
+      if (this.#response?.body.done || isTooLong(this.#response?.kept)) this.#complete(this.#response);
     }
   }
 
@@ -97,7 +101,7 @@ export class HttpSession implements Session {
 
   #requests(incoming: Buffer): void {
     let bytes = incoming;
-    while (bytes.length > 0) {
+    while (bytes.length > 0 && !this.#over) {
       const exchange = this.#exchange;
       if (exchange?.body.done) {
         this.#fromClient = bytes; // pipelined: wait for the answer before it
@@ -116,7 +120,8 @@ export class HttpSession implements Session {
         }
         const head = end < 0 ? undefined : parseHead(bytes.toString('latin1', 0, end));
         if (!head || head.start[0] === 'CONNECT') {
-          this.#link.degrade(bytes[0] === 0x16 ? 'encrypted bytes' : 'not HTTP', bytes, EMPTY);
+          this.#fromClient = bytes;
+          this.#degrade(bytes[0] === 0x16 ? 'encrypted bytes' : 'not HTTP');
           return;
         }
         if (this.#link.closing || !this.#request(head, bytes.subarray(0, end + 4))) return;
@@ -150,7 +155,8 @@ export class HttpSession implements Session {
     }
     const expects = headerOf(head, 'expect') !== undefined;
     const last = /\bclose\b/i.test(headerOf(head, 'connection') ?? '') || head.start[2] === 'HTTP/1.0';
-    const answer = outcome?.action === 'answer' ? errorAnswer(outcome.fault, last || expects) : undefined;
+    const answer =
+      outcome?.action === 'answer' ? errorAnswer(outcome.fault, method, last || expects) : undefined;
     this.#exchange = {
       method,
       // Who expects "100 Continue" has not sent the body and will not.
@@ -176,9 +182,22 @@ export class HttpSession implements Session {
     const { answer, last, delayMs } = exchange;
     this.#link.inOrder(delayMs, () => {
       this.#link.toClient(answer);
-      if (last) this.#link.finish();
+      if (last) this.#finish();
       else this.#next();
     });
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#link.finish();
+  }
+
+  /** Hands over everything that was kept on either side. */
+  #degrade(reason: string): void {
+    const [client, server] = [this.#fromClient, this.#fromServer];
+    this.#fromClient = EMPTY;
+    this.#fromServer = EMPTY;
+    this.#link.degrade(reason, client, server);
   }
 
   #begin(head: HttpHead, raw: Buffer): void {
@@ -188,14 +207,8 @@ export class HttpSession implements Session {
       this.#link.toClient(raw); // interim: the answer follows
       return;
     }
-    const kept: Buffer[] | undefined = exchange?.spoil ? [] : undefined;
-    this.#keptBytes = 0;
-    const onData = kept
-      ? (part: Buffer) => {
-          kept.push(part);
-          this.#keptBytes += part.length;
-        }
-      : undefined;
+    const kept = exchange?.spoil ? new KeptBody() : undefined;
+    const onData = kept ? (part: Buffer) => kept.push(part) : undefined;
     this.#response = { head, kept, body: new BodyReader(responseBody(head, exchange?.method ?? ''), onData) };
     if (!kept) this.#link.toClient(raw);
   }
@@ -203,18 +216,17 @@ export class HttpSession implements Session {
   #complete(response: Response | undefined): void {
     if (!response) return;
     this.#response = undefined;
-    const cut = this.#keptBytes > MAX_KEPT_BYTES;
-    this.#keptBytes = 0;
     const spoil = this.#exchange?.spoil;
-    if (response.kept && spoil) this.#sendSpoilt(response, response.kept, spoil.fault, spoil.draw);
+    if (response.kept && spoil) this.#sendSpoilt(response, response.kept.bytes, spoil.fault, spoil.draw);
     // A request whose body the server did not wait for, or an answer that was cut, leaves the connection unusable.
-    if (cut || (this.#exchange && !this.#exchange.body.done)) this.#link.finish();
+    const unread = this.#exchange !== undefined && !this.#exchange.body.done;
+    if (unread || isTooLong(response.kept)) this.#finish();
     else this.#next();
   }
 
-  #sendSpoilt(response: Response, kept: readonly Buffer[], fault: FaultSpec, draw: number): void {
+  #sendSpoilt(response: Response, kept: Buffer, fault: FaultSpec, draw: number): void {
     const [, code, words] = response.head.start;
-    const answer = { status: Number(code), reason: words, body: Buffer.concat(kept) };
+    const answer = { status: Number(code), reason: words, body: kept };
     const { status, reason, body } = ruleOf(fault.type)?.spoil?.(answer, fault, draw) ?? answer;
     const headers = response.head.headers.filter(
       ([name]) =>
@@ -233,16 +245,15 @@ export class HttpSession implements Session {
     this.#exchange = undefined;
     this.#link.settled();
     if (this.#fromClient.length === 0) return;
-    const waiting = this.#takeClientRest();
+    const waiting = this.#fromClient;
+    this.#fromClient = EMPTY;
     this.#link.pauseClient(false);
     this.#requests(waiting);
   }
+}
 
-  #takeClientRest(): Buffer {
-    const rest = this.#fromClient;
-    this.#fromClient = EMPTY;
-    return rest;
-  }
+function isTooLong(kept: KeptBody | undefined): boolean {
+  return kept !== undefined && kept.sizeBytes > MAX_KEPT_BYTES;
 }
 
 function isText(bytes: Buffer): boolean {

@@ -19,17 +19,15 @@ export function malform(body: Buffer, mode: MalformMode): Buffer {
   }
 }
 
-/** The JSON body with every score replaced or left out; undefined when it is not JSON or has none. */
+/** The JSON body with every score replaced or left out; undefined when it is no JSON that can be read or has none. */
 function withScores(body: Buffer, score: number | undefined): Buffer | undefined {
   const found = { count: 0 };
-  let parsed: unknown;
   try {
-    parsed = JSON.parse(body.toString());
+    const spoilt = replaceScores(JSON.parse(body.toString()), score, found);
+    return found.count > 0 ? Buffer.from(JSON.stringify(spoilt)) : undefined;
   } catch {
-    return undefined;
+    return undefined; // not JSON, or nested more deeply than the stack is
   }
-  const spoilt = replaceScores(parsed, score, found);
-  return found.count > 0 ? Buffer.from(JSON.stringify(spoilt)) : undefined;
 }
 
 function replaceScores(value: unknown, score: number | undefined, found: { count: number }): unknown {

@@ -25,7 +25,11 @@ export function failItems(body: Buffer, count: number, draw: number, faultId: st
     const message = `injected by fault partial_batch ${faultMark(faultId)}`;
     results[index] = { index, error: { code: 'INJECTED', message }, status: 500 };
   }
-  return Buffer.from(JSON.stringify({ ...batch, results }));
+  try {
+    return Buffer.from(JSON.stringify({ ...batch, results }));
+  } catch {
+    return undefined; // nested more deeply than the stack is
+  }
 }
 
 function isError(item: unknown): boolean {

@@ -2,9 +2,11 @@ const CR = 13;
 const LF = 10;
 const STAR = 42;
 const DOLLAR = 36;
+const MINUS = 45;
+const ZERO = 48;
 const EMPTY = Buffer.alloc(0);
-/** Longest header that is waited for; what is longer is not RESP. */
-const MAX_HEAD_BYTES = 64 * 1024;
+/** Longest head of a command that is waited for and kept meanwhile; what is longer is not RESP. */
+export const MAX_HEAD_BYTES = 64 * 1024;
 /** Redis takes no more arguments than this. */
 const MAX_ARGUMENTS = 1024 * 1024;
 
@@ -65,6 +67,11 @@ export class CommandFramer {
     return !this.#inCommand && this.#carry.length === 0;
   }
 
+  /** What has come and not been passed; undefined inside a command that is being dropped. */
+  get rest(): Buffer | undefined {
+    return this.#dropping ? undefined : this.#carry;
+  }
+
   feed(incoming: Buffer): Buffer | undefined {
     const chunk = this.#carry.length > 0 ? Buffer.concat([this.#carry, incoming]) : incoming;
     this.#carry = EMPTY;
@@ -84,7 +91,7 @@ export class CommandFramer {
       } else if (this.#wordsLeft > 0) {
         const line = readLength(chunk, at, DOLLAR);
         if (line === 'more') break;
-        if (line === 'bad') return this.#give(chunk, from, at);
+        if (line === 'bad' || line.value < 0) return this.#give(chunk, from, at);
         this.#wordsLeft--;
         this.#bytesLeft = line.value + 2;
         at = line.end;
@@ -220,7 +227,20 @@ function readLength(
   const lineEnd = chunk.indexOf(LF, at);
   if (lineEnd < 0) return chunk.length - at > 32 ? 'bad' : 'more';
   if (chunk[lineEnd - 1] !== CR || lineEnd - at > 32) return 'bad';
-  const value = Number(chunk.toString('latin1', at + 1, lineEnd - 1));
-  if (!Number.isInteger(value) || value < -1) return 'bad';
-  return { value, end: lineEnd + 1 };
+  const value = readInteger(chunk, at + 1, lineEnd - 1);
+  return Number.isSafeInteger(value) && value >= -1 ? { value, end: lineEnd + 1 } : 'bad';
+}
+
+/** Decimal digits, perhaps behind a minus sign; NaN when there is anything else. */
+function readInteger(chunk: Buffer, from: number, end: number): number {
+  const negative = chunk[from] === MINUS;
+  let value = 0;
+  let at = negative ? from + 1 : from;
+  if (at >= end) return Number.NaN;
+  for (; at < end; at++) {
+    const digit = (chunk[at] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return negative ? -value : value;
 }

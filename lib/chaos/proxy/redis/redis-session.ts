@@ -15,6 +15,8 @@ import { queuedInstead, replyOf } from './fault-reply.ts';
 import { ReplyFramer } from './reply-framer.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** Commands without their reply beyond which the client is not read. */
+const MAX_OWED = 65_536;
 
 /** A reply that is owed to the client, in the order of its commands. */
 type Owed =
@@ -54,6 +56,7 @@ export class RedisSession implements Session {
   #current: Owed | undefined;
   #leaving = false;
   #degraded = false;
+  #waits = false;
   /** In RESP2 a subscriber gets pushes as arrays; RESP3 marks them. */
   #subscribed = false;
   #marksPushes = false;
@@ -78,7 +81,8 @@ export class RedisSession implements Session {
 
   fromClient(chunk: Buffer): void {
     const rest = this.#commands.feed(chunk);
-    if (rest) this.#degrade(rest[0] === 0x16 ? 'encrypted bytes' : 'not RESP', rest, EMPTY);
+    if (this.#degraded) this.#link.toServer(rest ?? this.#commands.rest ?? EMPTY, 0);
+    else if (rest) this.#degrade(rest[0] === 0x16 ? 'encrypted bytes' : 'not RESP', rest, EMPTY);
   }
 
   fromServer(chunk: Buffer): void {
@@ -191,6 +195,9 @@ export class RedisSession implements Session {
 
   #owe(owed: Owed): void {
     this.#owed.push(owed);
+    if (this.#waits || this.#owed.length - this.#owedFrom < MAX_OWED) return;
+    this.#waits = true;
+    this.#link.pauseClient(true);
   }
 
   #head(): Owed | undefined {
@@ -198,7 +205,12 @@ export class RedisSession implements Session {
   }
 
   #shift(): void {
+    if (this.#owedFrom === this.#owed.length) return; // a reply that nobody asked for
     this.#owedFrom++;
+    if (this.#waits && this.#owed.length - this.#owedFrom < MAX_OWED / 2) {
+      this.#waits = false;
+      this.#link.pauseClient(false);
+    }
     if (this.#owedFrom === this.#owed.length) {
       this.#owed.length = 0;
       this.#owedFrom = 0;
@@ -260,6 +272,17 @@ export class RedisSession implements Session {
   #degrade(reason: string, clientRest: Buffer, serverRest: Buffer): void {
     if (this.#degraded) return;
     this.#degraded = true;
-    this.#link.degrade(reason, clientRest, serverRest);
+    const kept = clientRest.length > 0 ? clientRest : this.#commands.rest;
+    // A command taken out in part, or a reply of ours that has lost its place: the streams no longer fit together.
+    if (kept === undefined || this.#owesOurs()) this.#link.reset();
+    else this.#link.degrade(reason, kept, serverRest);
+  }
+
+  #owesOurs(): boolean {
+    for (let index = this.#owedFrom; index < this.#owed.length; index++) {
+      const kind = this.#owed[index]?.kind;
+      if (kind === 'injected' || kind === 'replaced') return true;
+    }
+    return false;
   }
 }

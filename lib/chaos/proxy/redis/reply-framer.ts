@@ -2,6 +2,10 @@ const LF = 10;
 const EMPTY = Buffer.alloc(0);
 /** First bytes of an aggregate's first element that are remembered: enough for "punsubscribe". */
 const MAX_WORD_BYTES = 16;
+/** First bytes of a line that are kept while the rest of it is waited for: enough for a type and a length. */
+const MAX_LINE_BYTES = 32;
+/** Aggregates inside each other that are followed; what is deeper is not RESP. */
+export const MAX_DEPTH = 4096;
 
 const SIMPLE = new Set([...'+-:_#,('].map((type) => type.charCodeAt(0)));
 const BULK = new Set([...'$=!'].map((type) => type.charCodeAt(0)));
@@ -64,12 +68,14 @@ export class ReplyFramer {
       const lineEnd = chunk.indexOf(LF, at);
       if (lineEnd < 0) {
         // A simple string may be long; only its type matters, so nothing but the first bytes is kept.
-        if (this.#line.length < 32) this.#line = Buffer.concat([this.#line, chunk.subarray(at, at + 32)]);
+        if (this.#line.length < MAX_LINE_BYTES) {
+          this.#line = Buffer.concat([this.#line, chunk.subarray(at, at + MAX_LINE_BYTES)]);
+        }
         this.#inLine = true;
         return true;
       }
       const line = this.#inLine
-        ? Buffer.concat([this.#line, chunk.subarray(at, Math.min(lineEnd + 1, at + 32))])
+        ? Buffer.concat([this.#line, chunk.subarray(at, Math.min(lineEnd + 1, at + MAX_LINE_BYTES))])
         : chunk.subarray(at, lineEnd + 1);
       this.#line = EMPTY;
       this.#inLine = false;
@@ -89,7 +95,7 @@ export class ReplyFramer {
       return true;
     }
     const length = Number.parseInt(line.toString('latin1', 1, Math.min(line.length, 24)), 10);
-    if (!Number.isInteger(length) || length < -1) return false;
+    if (!Number.isSafeInteger(length) || length < -1) return false;
     if (BULK.has(type)) {
       if (length < 0) {
         this.#value(end);
@@ -108,6 +114,7 @@ export class ReplyFramer {
       const attributeInside = type === ATTRIBUTE && this.#open.length > 0;
       if (attributeInside) this.#open[this.#open.length - 1] = (this.#open.at(-1) ?? 0) + 1;
       if (elements <= 0) this.#value(end);
+      else if (this.#open.length === MAX_DEPTH) return false;
       else this.#open.push(elements);
       return true;
     }
