@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { SERVICE_NAMES } from '#lib/chaos/faults/fault.ts';
 
 /** Names and values as a process gets them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -44,6 +45,8 @@ const settingsSchema = z.object({
   CAMERA_COUNT: z.coerce.number().int().min(1).max(64).default(4),
   /** Frames a second, all cameras together; 0 uploads nothing. */
   CAMERA_RATE: z.coerce.number().min(0).max(200).default(2),
+  /** Services that may be broken at once. */
+  FAULT_SERVICES_MAX: z.coerce.number().int().min(1).max(SERVICE_NAMES.length).default(SERVICE_NAMES.length),
   MEDIA_MAX_GIB: z.coerce.number().min(0.01).max(10_000).default(2),
   BROWNOUT_TOKEN: z.string().min(16).optional(),
   /** "development" serves the console from its sources with hot reload (`npm run dev`). */
@@ -151,6 +154,8 @@ const wiringSchema = z.object({
     database: address,
     ftp: address,
   }),
+  /** UDP, of the proxy process: answers the names under which those clients connect. Port 0: they connect by address. */
+  nameServer: address.default({ host: '127.0.0.1', port: 0 }),
   databaseUser: z.string(),
   databasePassword: z.string(),
   databaseName: z.string(),

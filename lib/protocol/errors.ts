@@ -10,6 +10,7 @@ export const ERROR_CODES = [
   'METHOD_NOT_ALLOWED', // 405
   'FAULT_NOT_FOUND', // 404
   'FAULT_EXISTS', // 409: one fault a service and type; `owner` says whose
+  'TOO_MANY_SERVICES', // 409: the setting FAULT_SERVICES_MAX allows no further one to be broken; `allowed` says how many
   'HALTED', // 409: halted; resume first
   'NOT_HALTED', // 409
   'STALE_VERSION', // 412

@@ -83,7 +83,14 @@ describe('access from other web pages', () => {
 });
 
 describe('access with BROWNOUT_TOKEN', () => {
-  const settings = { HOST: '127.0.0.1', PORT: 0, BACKEND_PORT: 8000, DATA_DIR: '', BROWNOUT_TOKEN: TOKEN };
+  const settings = {
+    HOST: '127.0.0.1',
+    PORT: 0,
+    BACKEND_PORT: 8000,
+    DATA_DIR: '',
+    BROWNOUT_TOKEN: TOKEN,
+    FAULT_SERVICES_MAX: 10,
+  };
 
   it('wants the token as bearer or cookie, but lets loopback halt without', async () => {
     system = await TestControl.start({ settings });

@@ -13,8 +13,9 @@ import type { AgentStatus } from '../../lib/protocol/state.ts';
 import type { Logger } from '../logging.ts';
 import { sameText } from './access.ts';
 import type { FactLog } from './fact-log.ts';
-import type { FaultDesk, InjectorLink } from './fault-desk.ts';
+import type { FaultDesk } from './fault-desk.ts';
 import type { Hub } from './hub.ts';
+import type { InjectorLink } from './injector-link.ts';
 import { Refusal } from './problem.ts';
 
 export interface AgentGatewayOptions {

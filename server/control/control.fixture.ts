@@ -153,6 +153,7 @@ function complete(options: Partial<ControlOptions>, dataDir: string): ControlOpt
       PORT: 0,
       BACKEND_PORT: 8000,
       BROWNOUT_TOKEN: undefined,
+      FAULT_SERVICES_MAX: 10,
       ...options.settings,
       DATA_DIR: dataDir,
     },

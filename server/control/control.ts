@@ -38,7 +38,10 @@ type Waits = Pick<LeasesOptions, 'askEveryMs' | 'warnAfterMs' | 'lostAfterMs'> &
   };
 
 export interface ControlOptions {
-  settings: Pick<Settings, 'HOST' | 'PORT' | 'BACKEND_PORT' | 'DATA_DIR' | 'BROWNOUT_TOKEN'>;
+  settings: Pick<
+    Settings,
+    'HOST' | 'PORT' | 'BACKEND_PORT' | 'DATA_DIR' | 'BROWNOUT_TOKEN' | 'FAULT_SERVICES_MAX'
+  >;
   /** What admits agents. */
   agentSecret: string;
   logger: Logger;
@@ -111,7 +114,14 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const { log, open, halted } = await FactLog.open({ dir: join(settings.DATA_DIR, 'journal'), logger });
   const hub = new Hub();
   const agents = new AgentGateway(io, { secret: options.agentSecret, runId, hub, log, logger, ...waits });
-  const desk = new FaultDesk({ link: agents, log, logger, remaining: () => remainingOf(hub), ...waits });
+  const desk = new FaultDesk({
+    link: agents,
+    log,
+    logger,
+    remaining: () => remainingOf(hub),
+    maxServices: settings.FAULT_SERVICES_MAX,
+    ...waits,
+  });
   const leases = new Leases({ desk, log, ...waits });
   const state = () =>
     readState({ runId, backendPort: settings.BACKEND_PORT, hub, log, desk, agents, leases });

@@ -1,8 +1,14 @@
 import { EventEmitter } from 'node:events';
 import { ulid } from 'ulid';
 import { type Clock, systemClock, type Timer } from '../../lib/chaos/clock.ts';
-import type { FaultActivity, FaultEndReason, FaultSpec, InjectorName } from '../../lib/chaos/faults/fault.ts';
-import type { ActiveFault, AgentAnswer } from '../../lib/protocol/events.ts';
+import {
+  type FaultActivity,
+  type FaultEndReason,
+  type InjectorName,
+  PROXIED_SERVICES,
+  SERVICE_NAMES,
+} from '../../lib/chaos/faults/fault.ts';
+import type { ActiveFault } from '../../lib/protocol/events.ts';
 import type {
   ChangeFault,
   Fault,
@@ -12,8 +18,21 @@ import type {
   StartPreset,
 } from '../../lib/protocol/faults.ts';
 import type { Logger } from '../logging.ts';
+import { elapsedMs } from './elapsed.ts';
 import type { FactLog } from './fact-log.ts';
+import { FaultEndings } from './fault-endings.ts';
+import {
+  alreadyActive,
+  haltedBy,
+  staleVersion,
+  stopping,
+  tooManyServices,
+  unavailable,
+  unknownFault,
+} from './fault-refusals.ts';
 import { HeldFault, type PlannedFault } from './held-fault.ts';
+import { HeldFaults } from './held-faults.ts';
+import type { InjectorLink } from './injector-link.ts';
 import type { Halted, Intent } from './journal.ts';
 import {
   type ChangedPlan,
@@ -25,22 +44,9 @@ import {
 } from './plan-fault.ts';
 import { Refusal } from './problem.ts';
 
-/** The way to the injectors. Each call rejects when it is not acknowledged within its time-out. */
-export interface InjectorLink {
-  /** Id of the process behind this name now; undefined while it is not connected. */
-  instanceOf(name: InjectorName): string | undefined;
-  arm(name: InjectorName, spec: FaultSpec): Promise<AgentAnswer<{ armedInMs: number }>>;
-  change(name: InjectorName, spec: FaultSpec): Promise<AgentAnswer<Record<string, never>>>;
-  end(
-    name: InjectorName,
-    id: string,
-    reason: FaultEndReason,
-  ): Promise<AgentAnswer<{ activity: FaultActivity | null }>>;
-}
-
 export interface FaultDeskOptions {
   link: InjectorLink;
-  log: FactLog;
+  log: Pick<FactLog, 'tell' | 'arming' | 'notArmed' | 'halting' | 'sync'>;
   logger: Logger;
   /** What is still recovering, for receipts. */
   remaining: () => string[];
@@ -52,6 +58,8 @@ export interface FaultDeskOptions {
   injectorLostMs?: number;
   /** How long an ended fault stays in the list by which failures are attributed, ms. @default 20 000 */
   recentMs?: number;
+  /** Most services that may be broken at once; a network fault counts for each service it reaches. @default all */
+  maxServices?: number;
 }
 
 export interface FaultDeskEvents {
@@ -64,9 +72,7 @@ export interface FaultDeskEvents {
 /** Who speaks in facts that nobody asked for. */
 const SYSTEM = 'Brownout';
 
-const RETRY_END_MS = 2000;
-/** After its TTL the injector's own clock has ended it; no later than this we stop asking. */
-const LINGER_BEYOND_TTL_MS = 4000;
+/** How long the injector's own word about an end may take once it is connected, ms. */
 const WORD_OF_END_MS = 2000;
 
 /**
@@ -80,10 +86,13 @@ const WORD_OF_END_MS = 2000;
  */
 export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   readonly #options: Required<FaultDeskOptions>;
-  readonly #held = new Map<string, HeldFault>();
+  readonly #held: HeldFaults;
+  readonly #endings: FaultEndings;
   readonly #timers = new Set<Timer>();
-  #recent: { fault: ActiveFault; untilMs: number }[] = [];
+  /** Injectors whose link is gone, until their faults are given up. */
+  readonly #departures = new Map<InjectorName, Timer>();
   #halted: Halted | null = null;
+  #closing = false;
 
   constructor(options: FaultDeskOptions) {
     super();
@@ -92,8 +101,21 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       expiryGraceMs: 1500,
       injectorLostMs: 5000,
       recentMs: 20_000,
+      maxServices: SERVICE_NAMES.length,
       ...options,
     };
+    const { clock, link, log, logger, remaining, recentMs } = this.#options;
+    this.#held = new HeldFaults(clock, recentMs);
+    this.#endings = new FaultEndings({
+      faults: this.#held,
+      link,
+      log,
+      logger,
+      clock,
+      remaining,
+      observe: (held, activity) => this.#observe(held, activity),
+      onChanged: () => this.emit('changed'),
+    });
   }
 
   get halted(): Halted | null {
@@ -118,17 +140,12 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
 
   /** Observed faults, oldest first; one being armed is not yet among them. */
   faults(): Fault[] {
-    return [...this.#held.values()].filter(isShown).map((held) => held.toFault());
+    return this.#held.shown();
   }
 
   /** What every agent must know to tell injected from organic failures: also those being armed, and just ended. */
   activeFaults(): ActiveFault[] {
-    const now = this.#options.clock.monotonicMs();
-    this.#recent = this.#recent.filter((recent) => recent.untilMs > now);
-    return [
-      ...[...this.#held.values()].map((held) => held.active()),
-      ...this.#recent.map(({ fault }) => fault),
-    ];
+    return this.#held.active();
   }
 
   async start(request: unknown, owner: Owner): Promise<Fault> {
@@ -162,8 +179,8 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
 
   /** @throws {Refusal} FAULT_NOT_FOUND */
   async end(id: string, reason: FaultEndReason, by: string): Promise<FaultReceipt> {
-    const held = this.#held.get(id);
-    if (!held || !isShown(held)) throw unknownFault(id);
+    const held = this.#held.find(id);
+    if (!held) throw unknownFault(id);
     return this.#end(held, reason, by);
   }
 
@@ -176,7 +193,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
     this.#halted ??= { at, by, reason };
     if (first) log.halting(this.#halted);
     log.sync().catch((error: unknown) => logger.error({ err: error }, 'the halt is not on the disk'));
-    const ended = await Promise.all([...this.#held.values()].map((held) => this.#haltOne(held, by)));
+    const ended = await Promise.all(this.#held.all().map((held) => this.#haltOne(held, by)));
     const faults = ended.filter((receipt) => receipt !== undefined);
     const receipt: HaltReceipt = {
       at,
@@ -184,7 +201,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       reason,
       faults,
       unacknowledged: [...new Set(faults.filter((each) => !each.acknowledged).map((each) => each.injector))],
-      tookMs: elapsed(clock, startedMs),
+      tookMs: elapsedMs(clock, startedMs),
     };
     if (first || faults.length > 0) log.tell('halted', 'everything', { by, reason, receipt });
     logger.info({ command: 'halt', by, reason, tookMs: receipt.tookMs }, 'command');
@@ -215,78 +232,77 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
     const held = this.#held.get(id);
     if (!held) return;
     this.#observe(held, activity);
-    if (held.phase.name === 'on') this.#finish(held, reason, this.#receipt(held, reason, true, 0));
-    else if (held.phase.name === 'lingering') this.#confirm(held);
-    else held.endedEarly = true;
+    if (held.phase.name === 'on') this.#finish(held, reason, this.#endings.receipt(held, reason, true, 0));
+    else this.#overBefore(held);
   }
 
   /** An injector has (re)connected and says which faults it holds. */
   agentArrived(name: InjectorName, instanceId: string, holds: readonly string[]): void {
+    this.#departures.get(name)?.cancel();
+    this.#departures.delete(name);
     for (const id of holds) {
-      if (!this.#held.has(id)) this.#orderEnd(name, id, 'control_lost');
+      if (!this.#held.get(id)) this.#orderEnd(name, id, 'control_lost');
     }
-    for (const held of this.#heldBy(name)) {
+    for (const held of this.#held.of(name)) {
       if (held.instanceId !== instanceId) this.#lose(held);
       else if (holds.includes(held.id)) {
-        if (held.phase.name === 'lingering') void this.#retryEnd(held);
-      } else if (held.phase.name === 'lingering') this.#confirm(held);
-      else if (held.phase.name === 'on') {
+        if (held.phase.name === 'lingering') void this.#endings.retry(held);
+      } else if (held.phase.name === 'on') {
         // It ended by silence; its word about that is on the way and says more than we know.
         this.#later(WORD_OF_END_MS, () => {
-          if (held.phase.name === 'on') {
-            this.#finish(held, 'control_lost', this.#receipt(held, 'control_lost', true, 0));
-          }
+          if (held.phase.name !== 'on') return;
+          this.#finish(held, 'control_lost', this.#endings.receipt(held, 'control_lost', true, 0));
         });
-      }
+      } else this.#overBefore(held);
     }
   }
 
   /** An injector's link is gone; its faults end by silence after 3 s, or ended with its process. */
   agentLeft(name: InjectorName): void {
-    this.#later(this.#options.injectorLostMs, () => {
-      const instanceId = this.#options.link.instanceOf(name);
-      for (const held of this.#heldBy(name)) {
-        if (held.instanceId !== instanceId) this.#lose(held);
-      }
+    this.#departures.get(name)?.cancel();
+    const timer = this.#later(this.#options.injectorLostMs, () => {
+      for (const held of this.#held.of(name)) this.#lose(held);
     });
+    this.#departures.set(name, timer);
   }
 
   /** Ends everything, as part of an orderly stop of the control process. */
   async close(): Promise<void> {
-    await Promise.all([...this.#held.values()].map((held) => this.#haltOne(held, SYSTEM, 'stopped')));
+    this.#closing = true;
+    await Promise.all(this.#held.all().map((held) => this.#haltOne(held, SYSTEM, 'stopped')));
+    this.#endings.close();
     for (const timer of this.#timers) timer.cancel();
-    for (const held of this.#held.values()) held.expiry?.cancel();
+    for (const held of this.#held.all()) held.expiry?.cancel();
   }
 
   #startAll(plans: readonly PlannedFault[], owner: Owner, preset: string | undefined): Promise<Fault[]> {
     const { clock, link } = this.#options;
-    if (this.#halted) return Promise.reject(haltedRefusal(this.#halted));
-    for (const plan of plans) {
-      const twin = [...this.#held.values()].find(
-        (held) => isPresent(held) && held.service === plan.service && held.type === plan.type.type,
-      );
-      if (twin) {
-        return Promise.reject(
-          new Refusal(
-            'FAULT_EXISTS',
-            `${twin.type} on ${twin.service} is already active (${twin.id}), started by ${twin.owner.name}`,
-            { owner: twin.owner.name },
-          ),
-        );
-      }
-    }
-    const away = [...new Set(plans.map((plan) => plan.injector))].filter(
-      (name) => link.instanceOf(name) === undefined,
-    );
-    if (away.length > 0) return Promise.reject(unavailable(away, 'is not connected'));
+    const refusal = this.#refusalOf(plans);
+    if (refusal) return Promise.reject(refusal);
     const all = plans.map((plan) => {
       const instanceId = link.instanceOf(plan.injector);
       return new HeldFault(clock, { id: ulid(), plan, preset, instanceId, owner });
     });
-    for (const held of all) this.#held.set(held.id, held);
+    for (const held of all) this.#held.add(held);
     const started = this.#arm(all);
     for (const held of all) held.settled = started.catch(() => {});
     return started;
+  }
+
+  #refusalOf(plans: readonly PlannedFault[]): Refusal | undefined {
+    const { link, maxServices } = this.#options;
+    if (this.#closing) return stopping();
+    if (this.#halted) return haltedBy(this.#halted);
+    const present = this.#held.present();
+    const twin = present.find((held) =>
+      plans.some((plan) => held.service === plan.service && held.type === plan.type.type),
+    );
+    if (twin) return alreadyActive(twin);
+    const reached = (some: readonly PlannedFault[]) => [...new Set(some.flatMap(servicesReached))];
+    const now = reached(present.map((held) => held.plan));
+    if (new Set([...now, ...reached(plans)]).size > maxServices) return tooManyServices(maxServices, now);
+    const away = plans.map((plan) => plan.injector).filter((name) => link.instanceOf(name) === undefined);
+    return away.length > 0 ? unavailable(away, 'is not connected') : undefined;
   }
 
   async #arm(all: readonly HeldFault[]): Promise<Fault[]> {
@@ -299,16 +315,21 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       await log.sync();
     } catch (error) {
       logger.error({ err: error }, 'a fault was refused: it could not be journalled');
-      for (const held of all) this.#forget(held);
+      for (const held of all) this.#held.forget(held);
       throw new Refusal('PROCESS_UNAVAILABLE', 'The journal cannot be written, so no fault is armed');
+    }
+    if (this.#stop()) {
+      for (const held of all) this.#notArmed(held);
+      throw this.#stop();
     }
     this.emit('changed'); // agents learn of it before its first victim
     const failures = await Promise.all(
       all.map(async (held) => {
+        if (held.endedEarly) return `${held.injector} was away meanwhile`;
         held.deadlineMs = clock.monotonicMs() + held.plan.ttlMs;
         try {
           const answer = await link.arm(held.injector, held.spec({ ttlMs: held.plan.ttlMs }));
-          held.armedInMs = elapsed(clock, startedMs);
+          held.armedInMs = elapsedMs(clock, startedMs);
           if (!answer.ok) return `${held.injector} refused: ${answer.message}`;
           return held.endedEarly ? `${held.injector} ended it at once` : undefined;
         } catch {
@@ -317,12 +338,13 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       }),
     );
     const reasons = failures.filter((failure) => failure !== undefined);
-    if (reasons.length > 0 || this.#halted) {
+    if (reasons.length > 0 || this.#stop()) {
       const reason = this.#halted ? 'halted' : 'rolled_back';
       await Promise.all(all.map((held) => this.#rollBack(held, reason)));
-      if (this.#halted) throw haltedRefusal(this.#halted);
+      const refusal = this.#stop();
+      if (refusal) throw refusal;
       const failed = all.filter((_, index) => failures[index] !== undefined).map((held) => held.injector);
-      throw unavailable([...new Set(failed)], 'could not arm the fault', reasons.join('; '));
+      throw unavailable(failed, 'could not arm the fault', reasons.join('; '));
     }
     for (const held of all) {
       held.phase = { name: 'on' };
@@ -334,11 +356,21 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   }
 
   async #rollBack(held: HeldFault, reason: FaultEndReason): Promise<void> {
-    const receipt = await this.#release(held, reason);
-    this.#options.log.notArmed(held.id);
-    if (receipt.acknowledged) this.#forget(held);
-    else this.#linger(held, receipt, false);
+    const receipt = await (held.released ?? this.#endings.release(held, reason));
+    if (receipt.acknowledged || held.endedEarly) this.#notArmed(held);
+    else this.#endings.linger(held, receipt, false);
     this.emit('changed');
+  }
+
+  #notArmed(held: HeldFault): void {
+    this.#options.log.notArmed(held.id);
+    this.#held.forget(held);
+  }
+
+  /** Why nothing may be armed any more. */
+  #stop(): Refusal | undefined {
+    if (this.#halted) return haltedBy(this.#halted);
+    return this.#closing ? stopping() : undefined;
   }
 
   async #change(
@@ -348,24 +380,19 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
     by: Owner,
   ): Promise<Fault> {
     if (held.phase.name !== 'on') throw unknownFault(held.id);
-    if (version !== undefined && version !== held.version) {
-      throw new Refusal('STALE_VERSION', `The fault is at version ${held.version}, not ${version}`, {
-        field: 'version',
-        value: version,
-        allowed: String(held.version),
-      });
-    }
+    if (version !== undefined && version !== held.version) throw staleVersion(held, version);
     const { plan } = held;
     const changed = planChange(plan, change);
     const stronger = changesStrength(change);
     const ttlMs = change.ttlMs;
+    const orderedMs = this.#options.clock.monotonicMs();
     held.version++; // before the call: an unanswered change may have been applied, and must not win over the next
     if (stronger || ttlMs !== undefined)
       await this.#orderChange(held, { ...changed, ...(ttlMs ? { ttlMs } : {}) });
     if (held.phase.name !== 'on') throw unknownFault(held.id);
     Object.assign(plan, changed, { ttlMs: ttlMs ?? plan.ttlMs });
     if (ttlMs !== undefined) {
-      held.deadlineMs = this.#options.clock.monotonicMs() + ttlMs;
+      held.deadlineMs = orderedMs + ttlMs; // at most the way of the message before the injector's own
       this.#watchExpiry(held);
     }
     if (change.takeOver) held.owner = by;
@@ -393,8 +420,8 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
 
   #end(held: HeldFault, reason: FaultEndReason, by: string): Promise<FaultReceipt> {
     if (held.phase.name === 'ending') return held.phase.receipt;
-    if (held.phase.name === 'lingering') return this.#retryEnd(held);
-    const receipt = this.#release(held, reason).then((released) => {
+    if (held.phase.name === 'lingering') return this.#endings.retry(held);
+    const receipt = this.#endings.release(held, reason).then((released) => {
       this.#finish(held, reason, released, by);
       return released;
     });
@@ -402,31 +429,11 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
     return receipt;
   }
 
-  /** Tells the injector to end a fault; the receipt says whether it did. */
-  async #release(held: HeldFault, reason: FaultEndReason): Promise<FaultReceipt> {
-    const { clock, link, logger } = this.#options;
-    held.expiry?.cancel();
-    const startedMs = clock.monotonicMs();
-    let acknowledged = false;
-    try {
-      const answer = await link.end(held.injector, held.id, reason);
-      acknowledged = answer.ok;
-      if (answer.ok && answer.data.activity) this.#observe(held, answer.data.activity);
-      if (!answer.ok)
-        logger.error({ fault: held.id, message: answer.message }, 'an injector could not end a fault');
-    } catch {
-      logger.error({ fault: held.id, injector: held.injector }, 'the end of a fault was not acknowledged');
-    }
-    const receipt = this.#receipt(held, reason, acknowledged, elapsed(clock, startedMs));
-    held.lastReceipt = receipt;
-    return receipt;
-  }
-
   /** The fault is over, or as far as it can be told to be: says so once. */
   #finish(held: HeldFault, reason: FaultEndReason, receipt: FaultReceipt | null, by = SYSTEM): void {
     held.expiry?.cancel();
-    if (receipt && !receipt.acknowledged) this.#linger(held, receipt, true);
-    else this.#forget(held);
+    if (receipt && !receipt.acknowledged && !held.endedEarly) this.#endings.linger(held, receipt, true);
+    else this.#held.forget(held);
     this.#options.log.tell('faultEnded', held.service, {
       faultId: held.id,
       service: held.service,
@@ -439,45 +446,16 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
     this.emit('changed');
   }
 
-  #linger(held: HeldFault, receipt: FaultReceipt, shown: boolean): void {
-    held.phase = { name: 'lingering', receipt, shown };
-    this.#options.log.tell('alert', held.injector, {
-      code: 'END_UNACKNOWLEDGED',
-      service: held.service,
-      count: 1,
-      text: `${held.injector} did not acknowledge the end of ${held.type} on ${held.service}`,
-    });
-    const retry = () => {
-      if (held.phase.name !== 'lingering' || !this.#held.has(held.id)) return;
-      const overMs = this.#options.clock.monotonicMs() - held.deadlineMs;
-      if (overMs > LINGER_BEYOND_TTL_MS) this.#confirm(held);
-      else void this.#retryEnd(held).then(() => this.#later(RETRY_END_MS, retry));
-    };
-    this.#later(RETRY_END_MS, retry);
-  }
-
-  async #retryEnd(held: HeldFault): Promise<FaultReceipt> {
-    const receipt = await this.#release(held, held.lastReceipt?.reason ?? 'stopped');
-    if (receipt.acknowledged && held.phase.name === 'lingering') this.#confirm(held);
-    return receipt;
-  }
-
-  /** A fault that was told to end has ended at last. */
-  #confirm(held: HeldFault): void {
-    this.#forget(held);
-    this.#options.log.tell('alert', held.injector, {
-      code: 'END_UNACKNOWLEDGED',
-      service: held.service,
-      count: 0,
-      text: `${held.type} on ${held.service} has ended now`,
-    });
-    this.emit('changed');
-  }
-
   /** The process in which it acted is gone, or has ended it by silence. */
   #lose(held: HeldFault): void {
     if (held.phase.name === 'on') this.#finish(held, 'injector_lost', null);
-    else if (held.phase.name === 'lingering') this.#confirm(held);
+    else this.#overBefore(held);
+  }
+
+  /** It is over where it acts, while it is still being armed here, or is being ended. */
+  #overBefore(held: HeldFault): void {
+    held.endedEarly = true;
+    this.#endings.confirm(held);
   }
 
   async #haltOne(
@@ -485,44 +463,17 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
     by: string,
     reason: FaultEndReason = 'halted',
   ): Promise<FaultReceipt | undefined> {
-    if (held.phase.name === 'arming') {
-      await held.settled; // at most the time-out of its acknowledgement; it sees the latch and rolls back
-      if (held.phase.name === 'arming' || !this.#held.has(held.id)) return held.lastReceipt;
-    }
-    return this.#end(held, reason, by);
+    if (held.phase.name !== 'arming') return this.#end(held, reason, by);
+    // What may be on its way is followed by its end; what is not will not be sent.
+    held.released = this.#endings.release(held, reason);
+    await held.settled;
+    return held.lastReceipt;
   }
 
   #observe(held: HeldFault, activity: FaultActivity): boolean {
     return held.observe(activity, (kind, count) => {
       this.emit('hits', { service: held.service, type: held.type, kind, count });
     });
-  }
-
-  #receipt(
-    held: HeldFault,
-    reason: FaultEndReason,
-    acknowledged: boolean,
-    acknowledgedInMs: number,
-  ): FaultReceipt {
-    return {
-      faultId: held.id,
-      service: held.service,
-      type: held.type,
-      reason,
-      injector: held.injector,
-      acknowledged,
-      acknowledgedInMs,
-      hits: held.hits,
-      remaining: this.#options.remaining(),
-    };
-  }
-
-  #forget(held: HeldFault): void {
-    held.expiry?.cancel();
-    if (!this.#held.delete(held.id)) return;
-    const { clock, recentMs } = this.#options;
-    const fault = { ...held.active(), endedAt: clock.now() };
-    this.#recent.push({ fault, untilMs: clock.monotonicMs() + recentMs });
   }
 
   #watchExpiry(held: HeldFault): void {
@@ -538,40 +489,19 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
     });
   }
 
-  #heldBy(name: InjectorName): HeldFault[] {
-    return [...this.#held.values()].filter((held) => held.injector === name);
-  }
-
-  #later(delayMs: number, work: () => void): void {
+  #later(delayMs: number, work: () => void): Timer {
     const timer = this.#options.clock.after(delayMs, () => {
       this.#timers.delete(timer);
       work();
     });
     this.#timers.add(timer);
+    return timer;
   }
 }
 
-function isPresent({ phase }: HeldFault): boolean {
-  return phase.name !== 'lingering' || phase.shown;
-}
-
-function isShown(held: HeldFault): boolean {
-  return held.phase.name !== 'arming' && isPresent(held);
-}
-
-function elapsed(clock: Clock, sinceMs: number): number {
-  return Math.round((clock.monotonicMs() - sinceMs) * 10) / 10;
-}
-
-function unknownFault(id: string): Refusal {
-  return new Refusal('FAULT_NOT_FOUND', `No fault ${id.slice(0, 64)} is active`);
-}
-
-function haltedRefusal({ by, reason }: Halted): Refusal {
-  return new Refusal('HALTED', `Halted by ${by}${reason ? ` (${reason})` : ''}: resume first`, { owner: by });
-}
-
-function unavailable(injectors: InjectorName[], what: string, why?: string): Refusal {
-  const detail = `${injectors.join(', ')} ${what}${why ? ` (${why})` : ''}`;
-  return new Refusal('INJECTOR_UNAVAILABLE', detail, { injectors });
+/** A network fault that names no service reaches all of them. */
+function servicesReached({ service, params }: PlannedFault): readonly string[] {
+  if (service !== 'network') return [service];
+  const named = params['services'];
+  return Array.isArray(named) && named.length > 0 ? named.map(String) : PROXIED_SERVICES;
 }

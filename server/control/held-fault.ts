@@ -53,8 +53,10 @@ export class HeldFault {
   expiry: Timer | undefined;
   /** The newest change under way; changes of one fault are made one after the other. */
   changing: Promise<unknown> = Promise.resolve();
-  /** Set when the injector ended it while it was still being armed. */
+  /** Set when it is known to be over where it acts, while the desk still arms or ends it. */
   endedEarly = false;
+  /** The end that a halt has ordered while it was being armed. */
+  released: Promise<FaultReceipt> | undefined;
   /** Resolves when arming is over, whichever way. */
   settled: Promise<unknown> = Promise.resolve();
   lastReceipt: FaultReceipt | undefined;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ManualClock } from '#lib/chaos/clock.ts';
+import { type Clock, ManualClock } from '#lib/chaos/clock.ts';
 import type { Fault } from '#lib/protocol/faults.ts';
 import { type TestConsole, TestControl, until } from './control.fixture.ts';
 import { Leases } from './leases.ts';
@@ -88,26 +88,71 @@ describe('Leases', () => {
     expect(control.control.state().faults).toHaveLength(1);
   });
 
-  it('does not take its own sleep for silence of the browsers', async () => {
-    const clock = new ManualClock();
-    const end = vi.fn(() => Promise.reject(new Error('not wanted')));
-    const fault = {
-      id: 'f',
-      service: 'redis',
-      owner: { name: 'Ana', kind: 'browser', tabId: 'tab' },
-    } as Fault;
-    const faults = vi.fn(() => [fault]);
-    const leases = new Leases({ desk: { faults, end }, log: { tell: vi.fn() }, clock, ...WAITS });
+  it('does not take its own sleep for silence of the browsers', () => {
+    const { clock, sleep, end, leases } = startUnit();
     leases.join('tab', 'Ana', () => new Promise(() => {}));
-    clock.advance(60_000); // as after SIGSTOP and SIGCONT
-    const reads = vi.spyOn(clock, 'monotonicMs');
-    await vi.waitFor(() => expect(reads.mock.calls.length).toBeGreaterThan(2), 3000); // it has checked
+    clock.advance(100);
+    sleep(60_000); // as after SIGSTOP and SIGCONT
+    clock.advance(1000);
     expect(end).not.toHaveBeenCalled();
     expect(leases.operators()).toHaveLength(1);
-    await vi.waitFor(() => {
-      clock.advance(50);
-      expect(end).toHaveBeenCalledWith('f', 'owner_lost', 'Ana');
-    }, 10_000);
+    clock.advance(1000);
+    expect(end).toHaveBeenCalledExactlyOnceWith('f', 'owner_lost', 'Ana');
+    leases.close();
+  });
+
+  it('does not give a tab that has answered after such a sleep the time of the sleep on top', async () => {
+    const { clock, sleep, end, leases } = startUnit();
+    let answers = true;
+    const leave = leases.join('tab', 'Ana', () => (answers ? Promise.resolve() : new Promise(() => {})));
+    clock.advance(30);
+    sleep(60_000);
+    clock.advance(69); // asked, and answered, before the next look
+    await Promise.resolve();
+    answers = false;
+    leave();
+    clock.advance(2000);
+    expect(end).toHaveBeenCalledOnce();
+    expect(leases.operators()).toEqual([]);
+    leases.close();
+  });
+
+  it('ends a fault that came into force when its tab had been given up, after a warning', () => {
+    const { clock, tell, end, leases } = startUnit();
+    clock.advance(200); // nobody called "tab" was ever heard
+    expect(tell).toHaveBeenCalledExactlyOnceWith('leaseWarning', 'redis', {
+      faultId: 'f',
+      owner: 'Ana',
+      endsInMs: 0,
+    });
+    expect(end).toHaveBeenCalledOnce();
+    clock.advance(5000);
+    expect(end).toHaveBeenCalledOnce(); // the desk itself keeps asking
     leases.close();
   });
 });
+
+/** Leases alone, with a fault `f` of the tab "tab", on a clock that can jump without its timers. */
+function startUnit() {
+  const clock = new ManualClock();
+  let sleptMs = 0;
+  const jumping: Clock = {
+    now: () => clock.now() + sleptMs,
+    monotonicMs: () => clock.monotonicMs() + sleptMs,
+    after: (delayMs, callback) => clock.after(delayMs, callback),
+  };
+  const owner = { name: 'Ana', kind: 'browser', tabId: 'tab' };
+  const faults = () => [{ id: 'f', service: 'redis', owner } as Fault];
+  const end = vi.fn(() => Promise.reject(new Error('not wanted')));
+  const tell = vi.fn();
+  const leases = new Leases({ desk: { faults, end }, log: { tell }, clock: jumping, ...WAITS });
+  return {
+    clock,
+    end,
+    tell,
+    leases,
+    sleep: (ms: number) => {
+      sleptMs += ms;
+    },
+  };
+}

@@ -1,4 +1,5 @@
-import { type Clock, systemClock } from '../../lib/chaos/clock.ts';
+import { type Clock, systemClock, type Timer } from '../../lib/chaos/clock.ts';
+import type { Fault } from '../../lib/protocol/faults.ts';
 import type { FactLog } from './fact-log.ts';
 import type { FaultDesk } from './fault-desk.ts';
 
@@ -11,36 +12,45 @@ export interface LeasesOptions {
   askEveryMs?: number;
   /** Silence after which everybody is warned, ms. @default 10 000 */
   warnAfterMs?: number;
-  /** Silence after which the faults of a tab end, ms. @default 15 000 */
+  /**
+   * Silence after which the faults of a tab end, ms. With the half second between two looks and the way to the
+   * injector they are gone within 15 s. @default 14 000
+   */
   lostAfterMs?: number;
 }
 
 interface Tab {
   name: string;
   since: number;
-  links: number;
+  asks: Set<AskPage>;
   /** Monotonic ms of the last answer or (re)connect. */
   heardAtMs: number;
-  /** Faults whose end has been announced during this silence. */
-  warned: Set<string>;
 }
 
 /** Asks one link of a tab; resolves when the page has answered, rejects when it did not in time. */
 export type AskPage = (n: number) => Promise<void>;
 
+const LOOK_EVERY_MS = 500;
+/** A look that comes later than this says that this process was stopped, ms. */
+const ASLEEP_MS = 1000;
+
 /**
  * Keeps the faults of a browser alive while the browser is there.
  *
  * Control asks and the page answers in its message handler, because browsers throttle the timers of hidden tabs.
- * A reload within `lostAfterMs` comes back with the same tab id and keeps everything.
+ * A reload within `lostAfterMs` comes back with the same tab id and keeps everything. No fault ends by silence
+ * before everybody was warned of it. An answer keeps the owner, never the fault: its TTL runs on.
  */
 export class Leases {
   readonly #options: Required<LeasesOptions>;
   readonly #tabs = new Map<string, Tab>();
-  readonly #asks = new Map<string, Set<AskPage>>();
-  readonly #timers: NodeJS.Timeout[];
-  readonly #checkEveryMs: number;
-  #checkedAtMs: number;
+  readonly #lookEveryMs: number;
+  /** Faults whose end has been announced, or ordered, during this silence of their owner. */
+  readonly #warned = new Set<string>();
+  readonly #ordered = new Set<string>();
+  #asking: Timer;
+  #looking: Timer;
+  #lookedAtMs: number;
   #n = 0;
 
   constructor(options: LeasesOptions) {
@@ -48,16 +58,14 @@ export class Leases {
       clock: systemClock,
       askEveryMs: 5000,
       warnAfterMs: 10_000,
-      lostAfterMs: 15_000,
+      lostAfterMs: 14_000,
       ...options,
     };
-    this.#checkEveryMs = Math.max(20, Math.min(500, this.#options.warnAfterMs / 10));
-    this.#checkedAtMs = this.#options.clock.monotonicMs();
-    this.#timers = [
-      setInterval(() => this.#askAll(), this.#options.askEveryMs),
-      setInterval(() => this.#check(), this.#checkEveryMs),
-    ];
-    for (const timer of this.#timers) timer.unref();
+    const { clock, askEveryMs, warnAfterMs } = this.#options;
+    this.#lookEveryMs = Math.max(20, Math.min(LOOK_EVERY_MS, warnAfterMs / 10));
+    this.#lookedAtMs = clock.monotonicMs();
+    this.#asking = clock.after(askEveryMs, () => this.#askAll());
+    this.#looking = clock.after(this.#lookEveryMs, () => this.#look());
   }
 
   operators(): { tabId: string; name: string; since: number }[] {
@@ -68,39 +76,30 @@ export class Leases {
   join(tabId: string, name: string, ask: AskPage): () => void {
     const { clock, log } = this.#options;
     const known = this.#tabs.get(tabId);
-    const tab = known ?? { name, since: clock.now(), links: 0, heardAtMs: 0, warned: new Set<string>() };
+    const tab = known ?? { name, since: clock.now(), asks: new Set<AskPage>(), heardAtMs: 0 };
     const isNews = !known || known.name !== name;
     tab.name = name;
-    tab.links++;
-    this.#heard(tab);
+    tab.heardAtMs = clock.monotonicMs();
+    tab.asks.add(ask);
     this.#tabs.set(tabId, tab);
-    const asks = this.#asks.get(tabId) ?? new Set();
-    asks.add(ask);
-    this.#asks.set(tabId, asks);
     if (isNews) log.tell('operatorChanged', name, { tabId, name, here: true });
-    return () => {
-      tab.links--;
-      asks.delete(ask);
-    };
+    return () => tab.asks.delete(ask);
   }
 
   close(): void {
-    for (const timer of this.#timers) clearInterval(timer);
-  }
-
-  #heard(tab: Tab): void {
-    tab.heardAtMs = this.#options.clock.monotonicMs();
-    tab.warned.clear();
+    this.#asking.cancel();
+    this.#looking.cancel();
   }
 
   #askAll(): void {
+    const { clock, askEveryMs } = this.#options;
+    this.#asking = clock.after(askEveryMs, () => this.#askAll());
     const n = ++this.#n;
-    for (const [tabId, asks] of this.#asks) {
-      for (const ask of asks) {
+    for (const tab of this.#tabs.values()) {
+      for (const ask of tab.asks) {
         ask(n).then(
           () => {
-            const tab = this.#tabs.get(tabId);
-            if (tab) this.#heard(tab);
+            tab.heardAtMs = clock.monotonicMs();
           },
           () => {}, // no answer: silence says it
         );
@@ -108,37 +107,48 @@ export class Leases {
     }
   }
 
-  #check(): void {
-    const { clock, desk, log, warnAfterMs, lostAfterMs } = this.#options;
-    const now = clock.monotonicMs();
-    const lateMs = now - this.#checkedAtMs - this.#checkEveryMs;
-    this.#checkedAtMs = now;
+  #look(): void {
+    const { clock, desk, lostAfterMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    this.#looking = clock.after(this.#lookEveryMs, () => this.#look());
+    const lateMs = nowMs - this.#lookedAtMs - this.#lookEveryMs;
+    this.#lookedAtMs = nowMs;
     // When this process itself was stopped, nobody could answer: that silence is not the browsers'.
-    if (lateMs > 1000) for (const tab of this.#tabs.values()) tab.heardAtMs += lateMs;
+    if (lateMs > ASLEEP_MS) {
+      for (const tab of this.#tabs.values()) tab.heardAtMs = Math.min(nowMs, tab.heardAtMs + lateMs);
+    }
+    this.#judge(desk.faults(), nowMs);
+    for (const [tabId, tab] of this.#tabs) {
+      if (nowMs - tab.heardAtMs >= lostAfterMs && tab.asks.size === 0) this.#leave(tabId, tab);
+    }
+  }
 
-    const silent = [...this.#tabs].filter(([, tab]) => now - tab.heardAtMs >= warnAfterMs);
-    if (silent.length === 0) return;
-    const faults = desk.faults();
-    for (const [tabId, tab] of silent) {
-      const silentMs = now - tab.heardAtMs;
-      const own = faults.filter(({ owner }) => owner.kind === 'browser' && owner.tabId === tabId);
-      if (silentMs >= lostAfterMs) {
-        for (const fault of own) desk.end(fault.id, 'owner_lost', tab.name).catch(() => {}); // ended meanwhile
-        if (tab.links === 0) this.#leave(tabId, tab);
-        continue;
+  /** Judged by fault, not by tab: a fault can come into force after its tab has been given up. */
+  #judge(faults: readonly Fault[], nowMs: number): void {
+    const { desk, log, warnAfterMs, lostAfterMs } = this.#options;
+    const silent = new Set<string>();
+    for (const { id, service, owner } of faults) {
+      if (owner.kind !== 'browser') continue;
+      const heardAtMs = this.#tabs.get(owner.tabId ?? '')?.heardAtMs ?? Number.NEGATIVE_INFINITY;
+      const silentMs = nowMs - heardAtMs;
+      if (silentMs < warnAfterMs) continue;
+      silent.add(id);
+      if (!this.#warned.has(id)) {
+        this.#warned.add(id);
+        const endsInMs = Math.max(0, Math.round(lostAfterMs - silentMs));
+        log.tell('leaseWarning', service, { faultId: id, owner: owner.name, endsInMs });
+      } else if (silentMs >= lostAfterMs && !this.#ordered.has(id)) {
+        this.#ordered.add(id);
+        desk.end(id, 'owner_lost', owner.name).catch(() => {}); // ended meanwhile
       }
-      for (const fault of own) {
-        if (tab.warned.has(fault.id)) continue;
-        tab.warned.add(fault.id);
-        const endsInMs = Math.round(lostAfterMs - silentMs);
-        log.tell('leaseWarning', fault.service, { faultId: fault.id, owner: tab.name, endsInMs });
-      }
+    }
+    for (const known of [this.#warned, this.#ordered]) {
+      for (const id of known) if (!silent.has(id)) known.delete(id);
     }
   }
 
   #leave(tabId: string, tab: Tab): void {
     this.#tabs.delete(tabId);
-    this.#asks.delete(tabId);
     this.#options.log.tell('operatorChanged', tab.name, { tabId, name: tab.name, here: false });
   }
 }

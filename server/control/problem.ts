@@ -13,6 +13,7 @@ const MEANING: Record<ErrorCode, readonly [status: number, title: string]> = {
   METHOD_NOT_ALLOWED: [405, 'The method does not fit this address'],
   FAULT_NOT_FOUND: [404, 'No such fault is active'],
   FAULT_EXISTS: [409, 'This fault is already active'],
+  TOO_MANY_SERVICES: [409, 'Enough services are broken'],
   HALTED: [409, 'Everything is halted'],
   NOT_HALTED: [409, 'Nothing is halted'],
   STALE_VERSION: [412, 'The fault has changed meanwhile'],

@@ -35,7 +35,13 @@ export function addFaultRoutes(context: EndpointContext, desk: FaultDesk): void 
       body: startFaultSchema,
       status: 201,
       answer: faultSchema,
-      refusals: ['HALTED', 'FAULT_EXISTS', 'INJECTOR_UNAVAILABLE', 'PROCESS_UNAVAILABLE'],
+      refusals: [
+        'HALTED',
+        'FAULT_EXISTS',
+        'TOO_MANY_SERVICES',
+        'INJECTOR_UNAVAILABLE',
+        'PROCESS_UNAVAILABLE',
+      ],
     },
     async ({ body, operator, reply }) => {
       const fault = await desk.start(body, restOwner(operator));
@@ -81,7 +87,13 @@ export function addFaultRoutes(context: EndpointContext, desk: FaultDesk): void 
       body: startPresetSchema.omit({ name: true }),
       status: 201,
       answer: z.object({ faults: z.array(faultSchema) }),
-      refusals: ['HALTED', 'FAULT_EXISTS', 'INJECTOR_UNAVAILABLE', 'PROCESS_UNAVAILABLE'],
+      refusals: [
+        'HALTED',
+        'FAULT_EXISTS',
+        'TOO_MANY_SERVICES',
+        'INJECTOR_UNAVAILABLE',
+        'PROCESS_UNAVAILABLE',
+      ],
     },
     async ({ body, param, operator }) => ({
       faults: await desk.startPreset({ ...body, name: param('name') }, restOwner(operator)),

@@ -281,7 +281,7 @@ describe('REST', () => {
     const create = body.paths['/api/v1/faults'].post;
     const schema = create.requestBody.content['application/json'].schema;
     expect(schema.properties.ttlMs).toMatchObject({ minimum: 1000, maximum: 900_000 });
-    expect(create.responses['409'].description).toBe('HALTED, FAULT_EXISTS');
+    expect(create.responses['409'].description).toBe('HALTED, FAULT_EXISTS, TOO_MANY_SERVICES');
     for (const path of Object.keys(body.paths)) expect(path.startsWith('/api/v1/')).toBe(true);
     expect(Object.keys(body.paths)).toContain('/api/v1/faults/{id}');
   });
