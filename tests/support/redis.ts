@@ -16,11 +16,12 @@ export interface TestRedis {
   close(): Promise<void>;
 }
 
-/** A real redis-server in a folder of its own on a free port. */
-export async function startTestRedis(): Promise<TestRedis> {
+/** A real redis-server in a folder of its own on a free port. `settings` are further arguments of its command line. */
+export async function startTestRedis(settings: readonly string[] = []): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'brownout-redis-'));
   const port = await findFreePort();
-  const command = prepareRedis({ directory, port });
+  const prepared = prepareRedis({ directory, port });
+  const command = { ...prepared, args: [...prepared.args, ...settings] };
   const start = async () => {
     const spawned = spawnServer(command);
     await redisReady(port).catch((error: Error) => {
