@@ -1,9 +1,9 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { failureOf, isRefused, shortestMs } from '#tests/support/bare-connection.ts';
 import { startTestPostgres, type TestPostgres } from '#tests/support/postgres.ts';
-import { startProxyHarness } from '#tests/support/proxy-harness.ts';
+import { type ProxyHarness, startProxyHarness } from '#tests/support/proxy-harness.ts';
 import { until } from '#tests/support/until.ts';
 import { type FaultProof, proveFault } from './prove-fault.ts';
 
@@ -12,10 +12,13 @@ let server: TestPostgres;
 let direct: pg.Pool;
 let runs = 0;
 
+vi.setConfig({ maxConcurrency: 8 }); // they mostly wait
+
 beforeAll(async () => {
   server = await startTestPostgres();
   const { host, port, user, password, database } = server;
   direct = new pg.Pool({ host, port, user, password, database, max: 4 });
+  direct.on('connect', (client) => client.on('error', () => {})); // the server may be stopped before it has left
   await direct.query('CREATE TABLE things (run int, n int)');
 });
 afterAll(async () => {
@@ -34,6 +37,8 @@ interface Session {
 
 interface DatabaseBench {
   readonly injector: FaultInjector;
+  readonly arm: ProxyHarness['arm'];
+  readonly change: ProxyHarness['change'];
   readonly port: number;
   /** Made before the fault. */
   readonly open: Session;
@@ -79,6 +84,8 @@ async function openBench(): Promise<DatabaseBench> {
   const open = await connect();
   return {
     injector: harness.injector,
+    arm: harness.arm,
+    change: harness.change,
     port,
     open,
     connect,
@@ -266,4 +273,25 @@ prove('too_many_connections', {
     expect(said).toEqual(injected('too_many_connections', '53300', 'FATAL'));
     return said.message === 'sorry, too many clients already';
   },
+});
+
+it.concurrent('a changed strength acts on the open connection, in the transaction that is open', async () => {
+  const { arm, change, open, close } = await openBench();
+  const { client, pid } = open;
+  const state = async () => (await errorOf(client.query('SELECT $1::int AS n', [1])))?.code;
+  await client.query('BEGIN');
+  await client.query('SAVEPOINT here');
+  const id = await arm('database', 'query_error', { match: { sql: '$1' } });
+  expect(await state()).toBe('40001');
+  await client.query('ROLLBACK TO here');
+  await change(id, { params: { sqlState: '23505' } });
+  expect(await state()).toBe('23505');
+  await client.query('ROLLBACK TO here');
+  await change(id, { ratio: 0 });
+  expect(await state()).toBeUndefined();
+  await change(id, { ratio: 1 });
+  expect(await state()).toBe('23505');
+  await client.query('ROLLBACK');
+  expect((await client.query('SELECT pg_backend_pid() AS pid')).rows).toEqual([{ pid }]);
+  await close();
 });

@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
 import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { BareConnection } from '#tests/support/bare-connection.ts';
 import { startProxyHarness } from '#tests/support/proxy-harness.ts';
@@ -18,7 +18,8 @@ export interface RedisBench {
   /** A name that nobody has used: of a key, a channel, a queue. */
   name(): string;
   dial(): BareConnection;
-  connect(options?: RedisOptions): Redis;
+  /** A client that connects again by itself. @param to the port; through the proxy when none is given */
+  connect(to?: number): Redis;
   close(): Promise<void>;
 }
 
@@ -37,15 +38,14 @@ export async function openRedisBench(
   const { port } = proxies[service];
   const clients: Redis[] = [];
   const connections: BareConnection[] = [];
-  const connect = (options: RedisOptions = {}) => {
+  const connect = (to = port) => {
     const client = new Redis({
       host: '127.0.0.1',
-      port,
+      port: to,
       commandTimeout: 5000,
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
       retryStrategy: () => 50,
-      ...options,
     });
     client.on('error', () => {});
     clients.push(client);
@@ -63,7 +63,7 @@ export async function openRedisBench(
     port,
     otherPort: proxies[service === 'redis' ? 'pubsub' : 'redis'].port,
     client: connect(),
-    direct: connect({ port: server.port }),
+    direct: connect(server.port),
     open,
     name: () => `${service}-${++names}`,
     dial,

@@ -1,11 +1,13 @@
 import { Queue } from 'bullmq';
-import { afterAll, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
 import { failureOf, isRefused, shortestMs } from '#tests/support/bare-connection.ts';
 import { startTestRedis, type TestRedis } from '#tests/support/redis.ts';
 import { type FaultProof, proveFault } from './prove-fault.ts';
 import { openRedisBench, type RedisBench } from './redis-bench.ts';
 
 let server: TestRedis;
+
+vi.setConfig({ maxConcurrency: 8 }); // they mostly wait
 
 beforeAll(async () => {
   server = await startTestRedis();

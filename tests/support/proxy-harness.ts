@@ -1,4 +1,4 @@
-import type { FaultMatch, ProxiedService, ServiceName } from '#lib/chaos/faults/fault.ts';
+import type { FaultMatch, FaultParams, ProxiedService, ServiceName } from '#lib/chaos/faults/fault.ts';
 import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { validateFault } from '#lib/chaos/faults/validate.ts';
 import { createProxy } from '#lib/chaos/proxy/create-proxy.ts';
@@ -20,6 +20,8 @@ export interface ProxyHarness {
   open(service: ProxiedService, upstream: { host: string; port: number }): Promise<ServiceProxy>;
   /** Arms a fault of the catalogue; gives its id. */
   arm(service: ServiceName, type: string, options?: ArmOptions): Promise<string>;
+  /** Changes an armed fault as the desk does: the same fault in its next version. */
+  change(id: string, to: { params?: FaultParams; ratio?: number }): Promise<void>;
   end(id: string): Promise<void>;
   endAll(): Promise<void>;
   close(): Promise<void>;
@@ -57,6 +59,16 @@ export function startProxyHarness(): ProxyHarness {
         ttlMs: options.ttlMs ?? 60_000,
       });
       return id;
+    },
+    async change(id, to) {
+      const fault = injector.all().find((each) => each.id === id);
+      if (!fault) throw new Error(`Fault ${id} is not armed`);
+      await injector.change({
+        ...fault,
+        version: fault.version + 1,
+        params: { ...fault.params, ...to.params },
+        ratio: to.ratio ?? fault.ratio,
+      });
     },
     async end(id) {
       await injector.end(id, 'stopped');
