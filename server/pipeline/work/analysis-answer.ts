@@ -17,13 +17,16 @@ export function riskLevelOf(score: number): RiskLevel {
   return score >= 30 ? 'medium' : 'low';
 }
 
+/** What is looked at of a model's text; it is asked for a few hundred characters. */
+const MAX_CONTENT_CHARS = 256 * 1024;
+
 /**
  * Reads the model's text: perhaps a think block, a preamble, a code fence, then a JSON object that may be cut off.
  *
  * A score out of range is clamped. Undefined when no score survived: the text is malformed.
  */
 export function parseAnalysis(content: string): AnalysisAnswer | undefined {
-  const spoken = withoutThinking(content);
+  const spoken = withoutThinking(content.slice(0, MAX_CONTENT_CHARS));
   for (const candidate of objectsIn(spoken)) {
     const parsed = parseLoosely(candidate);
     const score = parsed === undefined ? undefined : scoreOf(parsed['risk_score']);
@@ -41,10 +44,20 @@ export function parseAnalysis(content: string): AnalysisAnswer | undefined {
 
 /** Without `<think>…</think>`; a block that is never closed takes the rest with it. */
 function withoutThinking(content: string): string {
-  const closed = content.replace(/<think>[\s\S]*?<\/think>/gi, '');
-  const orphanEnd = closed.toLowerCase().lastIndexOf('</think>');
-  const rest = orphanEnd === -1 ? closed : closed.slice(orphanEnd + '</think>'.length);
-  return rest.replace(/<think>[\s\S]*$/i, '');
+  let spoken = '';
+  let from = 0;
+  let thinks = false;
+  for (const { 0: tag, index } of content.matchAll(/<\/?think>/gi)) {
+    if (tag.startsWith('</')) {
+      if (!thinks) spoken = ''; // its beginning was not sent
+      thinks = false;
+      from = index + tag.length;
+    } else if (!thinks) {
+      spoken += content.slice(from, index);
+      thinks = true;
+    }
+  }
+  return thinks ? spoken : spoken + content.slice(from);
 }
 
 /** The texts of the outermost objects, in order; the last may be cut off. */
@@ -100,18 +113,24 @@ function repaired(text: string): string {
     else if (char === '}' || char === ']') closers.pop();
   }
   let body = text.slice(0, end) + (inString ? '"' : '');
-  body = body
-    .replace(/,?\s*"[^"]*"\s*:?\s*$/, (tail) => (/:\s*$/.test(tail) || isLoneKey(body, tail) ? '' : tail))
+  body = withoutLoneKey(body)
     .replace(/:\s*(t|tr|tru|f|fa|fal|fals|n|nu|nul)$/, ': null')
     .replace(/(\d)\.$/, '$1')
     .replace(/[,:]\s*$/, '');
   return body + closers.reverse().join('');
 }
 
-/** Whether the string at the end is a key without its colon: it follows a comma or a brace, not a colon. */
-function isLoneKey(body: string, tail: string): boolean {
-  if (tail.trimStart().startsWith(',')) return true;
-  return /\{\s*$/.test(body.slice(0, body.length - tail.length));
+/** Takes a key without its value away from the end. A string there is a key when it follows a comma or a brace. */
+function withoutLoneKey(body: string): string {
+  const trimmed = body.trimEnd();
+  const hasColon = trimmed.endsWith(':');
+  const text = hasColon ? trimmed.slice(0, -1).trimEnd() : trimmed;
+  if (text.length < 2 || !text.endsWith('"')) return body;
+  const open = text.lastIndexOf('"', text.length - 2);
+  if (open === -1) return body;
+  const before = text.slice(0, open).trimEnd();
+  if (before.endsWith(',')) return before.slice(0, -1);
+  return hasColon || before.endsWith('{') ? before : body;
 }
 
 function scoreOf(value: unknown): number | undefined {

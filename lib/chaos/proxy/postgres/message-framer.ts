@@ -31,6 +31,11 @@ export class MessageFramer {
     return this.#left === 0 && this.#carry.length === 0;
   }
 
+  /** What has come and not been passed; undefined inside a message that is being dropped. */
+  get rest(): Buffer | undefined {
+    return this.#dropping ? undefined : this.#carry;
+  }
+
   /** @returns undefined, or the bytes that were not passed when the stream stops being PostgreSQL's */
   feed(incoming: Buffer): Buffer | undefined {
     const chunk = this.#carry.length > 0 ? Buffer.concat([this.#carry, incoming]) : incoming;

@@ -34,7 +34,7 @@ export function isNeverFailed(verb: string): boolean {
 }
 
 export function isHealthCheck(sql: string): boolean {
-  return /^\s*select\s+1\s*;?\s*$/i.test(sql);
+  return /^\s*select\s+1\s*(?:;\s*)?$/i.test(sql);
 }
 
 const LOCKING = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'LOCK', 'TRUNCATE', 'WITH']);
