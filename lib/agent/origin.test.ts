@@ -98,6 +98,8 @@ describe('symptomOf', () => {
 
   it.each([
     [failure('connect ECONNREFUSED 127.0.0.1:1', 'ECONNREFUSED'), 'refused'],
+    [failure('getaddrinfo EAI_AGAIN redis.brownout.internal', 'EAI_AGAIN'), 'unresolved'],
+    [failure('getaddrinfo ENOTFOUND redis.brownout.internal', 'ENOTFOUND'), 'unresolved'],
     [failure('socket hang up', 'ECONNRESET'), 'reset'],
     [failure('terminating connection', '57P01'), 'reset'],
     [failure('Connection terminated unexpectedly'), 'reset'],

@@ -61,7 +61,8 @@ export function symptomOf(service: ServiceName, error: unknown): Symptom {
 }
 
 function kindOf(code: string, text: string): FailureKind {
-  if (/ECONNREFUSED|EHOSTUNREACH|ENOTFOUND|EAI_/.test(code) || /ECONNREFUSED/.test(text)) return 'refused';
+  if (/ENOTFOUND|EAI_/.test(code)) return 'unresolved';
+  if (/ECONNREFUSED|EHOSTUNREACH/.test(code) || /ECONNREFUSED/.test(text)) return 'refused';
   // 57014: statement_timeout, 25P03: idle_in_transaction_session_timeout
   if (/TIMEOUT|TIMEDOUT|DEADLINE|^57014$|^25P03$/.test(code) || /timed? ?out/i.test(text)) return 'timeout';
   if (/ECONNRESET|EPIPE|^08|^57P/.test(code) || CONNECTION_LOST.test(text)) return 'reset';

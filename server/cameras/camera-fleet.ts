@@ -6,6 +6,7 @@ import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { createRandom } from '#lib/chaos/random.ts';
 import type { CamerasReport } from '#lib/protocol/state.ts';
 import type { Settings } from '../config.ts';
+import type { DependencyAddress } from '../dependency-addresses.ts';
 import type { Logger } from '../logging.ts';
 import { AppendLog } from '../pipeline/intake/append-log.ts';
 import { cameraName, loadCredentials } from '../pipeline/intake/credentials.ts';
@@ -38,8 +39,8 @@ const CAMERA_FLEET_DEFAULTS: Record<Settings['PROFILE'], CameraFleetTuning> = {
 export interface CameraFleetOptions extends Partial<CameraFleetTuning> {
   /** Absolute. */
   dataDir: string;
-  /** Where to upload, `wiring.proxied.ftp`. */
-  ftp: { host: string; port: number };
+  /** Where to upload. */
+  ftp: DependencyAddress;
   /** 1–64. */
   count: number;
   /** Frames a second, all cameras together; 0 uploads nothing. */

@@ -2,11 +2,10 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { Client } from 'basic-ftp';
+import type { DependencyAddress } from '#server/dependency-addresses.ts';
 import type { BrokenTry } from './upload-faults.ts';
 
-export interface FtpUploaderOptions {
-  host: string;
-  port: number;
+export interface FtpUploaderOptions extends DependencyAddress {
   user: string;
   password: string;
   /** Silence on a connection after which it is given up, ms. */
@@ -82,12 +81,25 @@ export class FtpUploader {
 
   async #connected(): Promise<Client> {
     if (this.#client && !this.#client.closed) return this.#client;
-    const { host, port, user, password, timeoutMs } = this.#options;
+    const { port, user, password, timeoutMs } = this.#options;
     const client = new Client(timeoutMs);
     this.#client = client; // so that close() reaches it while it connects
+    const host = await addressOf(this.#options);
     await client.access({ host, port, user, password });
     return client;
   }
+}
+
+/** basic-ftp passes no `lookup` to its sockets, so the name is resolved before each connection. */
+function addressOf({ host, lookup }: DependencyAddress): Promise<string> {
+  if (!lookup) return Promise.resolve(host);
+  return new Promise((resolve, reject) => {
+    lookup(host, {}, (error, address) => {
+      if (error) reject(error);
+      else if (typeof address === 'string') resolve(address);
+      else reject(new TypeError('Expected one address'));
+    });
+  });
 }
 
 function closedSignal(socket: Socket): AbortSignal {

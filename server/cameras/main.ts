@@ -1,11 +1,12 @@
 import { Agent } from '#lib/agent/agent.ts';
+import { dependencyAddresses } from '../dependency-addresses.ts';
 import { runProcess } from '../run-process.ts';
 import { createCameraFleet } from './camera-fleet.ts';
 
 await runProcess('cameras', async ({ settings, wiring, logger }) => {
   const fleet = await createCameraFleet({
     dataDir: settings.DATA_DIR,
-    ftp: wiring.proxied.ftp,
+    ftp: dependencyAddresses(wiring).ftp,
     count: settings.CAMERA_COUNT,
     rate: settings.CAMERA_RATE,
     framesDir: settings.CAMERA_FRAMES_DIR,

@@ -4,6 +4,7 @@ import { BREAKER_PROFILES } from '#lib/chaos/breaker/breaker-options.ts';
 import { systemClock } from '#lib/chaos/clock.ts';
 import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import type { PipelineReport } from '#lib/protocol/state.ts';
+import { dependencyAddresses } from '../dependency-addresses.ts';
 import { type ProcessContext, type Running, runProcess } from '../run-process.ts';
 import type { Intake } from './contracts.ts';
 import { Database } from './database/database.ts';
@@ -35,7 +36,8 @@ const CLOSE_STEP_MS = 700;
 async function start({ settings, wiring, logger }: ProcessContext): Promise<Running> {
   const clock = systemClock;
   const profile = pipelineProfile(settings.PROFILE);
-  const { proxied } = wiring;
+  const proxied = dependencyAddresses(wiring);
+  const probed = dependencyAddresses(wiring, { healthCheck: true });
   const mediaRoots = ['media', 'inbox'].map((folder) => join(settings.DATA_DIR, folder));
   let work: Work | undefined;
   let intake: Intake | undefined;
@@ -126,10 +128,14 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
     pool: new PoolFaults(database, (id) => injector.recordHit(id, 'connection')),
     refreshDisk: async () => running.refreshDisk(),
   });
-  const databaseProbe = new DatabaseProbe({ ...account, timeoutMs: profile.timeouts.connectMs });
+  const databaseProbe = new DatabaseProbe({
+    ...account,
+    ...probed.database,
+    timeoutMs: profile.timeouts.connectMs,
+  });
   const services = createServiceHealth({
     profile: profile.name,
-    proxied,
+    addresses: probed,
     clock,
     tracker,
     databaseProbe,

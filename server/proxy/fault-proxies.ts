@@ -1,4 +1,5 @@
 import { Agent, type Metric } from '#lib/agent/agent.ts';
+import { NameServer } from '#lib/chaos/dns/name-server.ts';
 import { PROXIED_SERVICES, type ProxiedService } from '#lib/chaos/faults/fault.ts';
 import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { createProxy, PROTOCOL_OF } from '#lib/chaos/proxy/create-proxy.ts';
@@ -28,7 +29,8 @@ export async function startFaultProxies(wiring: Wiring, logger: Logger): Promise
     }),
   );
   for (const proxy of proxies) effect.add(proxy);
-  await Promise.all(proxies.map((proxy) => proxy.start()));
+  const names = new NameServer({ listen: wiring.nameServer, addresses: wiring.proxied, injector });
+  await Promise.all([names.start(), ...proxies.map((proxy) => proxy.start())]);
 
   const agent = new Agent({
     controlUrl: wiring.controlUrl,
@@ -44,6 +46,7 @@ export async function startFaultProxies(wiring: Wiring, logger: Logger): Promise
     async close() {
       await agent.close();
       for (const proxy of proxies) proxy.close();
+      names.close();
     },
   };
 }

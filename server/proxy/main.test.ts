@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import type { Wiring } from '#server/config.ts';
 import { findFreePort } from '#server/embedded/free-port.ts';
+import { dependencyAddresses } from '../dependency-addresses.ts';
+import { closeHttpConnections, httpCall } from '../pipeline/work/http-call.ts';
 
 let child: ChildProcess | undefined;
 let server: Server | undefined;
@@ -38,6 +40,7 @@ it('proxies without a control process, and ends in order on SIGTERM', async () =
       database: await free(),
       ftp: await free(),
     },
+    nameServer: await free(),
     databaseUser: 'u',
     databasePassword: 'p',
     databaseName: 'd',
@@ -61,6 +64,12 @@ it('proxies without a control process, and ends in order on SIGTERM', async () =
     const response = await fetch(`http://127.0.0.1:${wiring.proxied[service].port}/health`);
     expect(await response.text()).toBe('answer to /health');
   }
+  // Its clients know the proxies by name.
+  const byName = { ...dependencyAddresses(wiring).yolo26, connectMs: 5000, timeoutMs: 5000 };
+  expect(byName.host).toBe('yolo26.brownout.internal');
+  const named = await httpCall({ ...byName, method: 'GET', path: '/by-name' });
+  expect(named.body).toBe('answer to /by-name');
+  closeHttpConnections();
   const exited = new Promise((resolve) => started.once('exit', resolve));
   started.kill('SIGTERM');
   expect(await exited).toBe(0);

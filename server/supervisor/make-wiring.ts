@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { readWiring, type Settings, type Wiring, wiringFile } from '../config.ts';
-import { findFreePort, isPortFree } from '../embedded/free-port.ts';
+import { findFreePort, isPortFree, isUdpPortFree } from '../embedded/free-port.ts';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -44,6 +44,7 @@ export async function makeWiring(settings: Settings): Promise<Wiring> {
       database: await choose(before?.proxied.database.port),
       ftp: await choose(before?.proxied.ftp.port),
     },
+    nameServer: { host: LOOPBACK, port: await chooseUdp(before?.nameServer.port) },
     databaseUser: database ? decodeURIComponent(database.username) : 'brownout',
     databasePassword: database
       ? decodeURIComponent(database.password)
@@ -53,6 +54,12 @@ export async function makeWiring(settings: Settings): Promise<Wiring> {
   };
   writeFileSync(wiringFile(settings.DATA_DIR), JSON.stringify(wiring, null, 2), { mode: 0o600 });
   return wiring;
+}
+
+async function chooseUdp(wanted: number | undefined): Promise<number> {
+  let port = wanted || (await findFreePort());
+  while (!(await isUdpPortFree(port))) port = await findFreePort();
+  return port;
 }
 
 /** An address under which this machine reaches a server that listens on `host`. */

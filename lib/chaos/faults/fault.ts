@@ -45,7 +45,7 @@ export type InjectorName = (typeof INJECTOR_NAMES)[number];
 export type FaultPlane = 'network' | 'protocol' | 'agent' | 'process';
 
 /** How a call failed, as its client saw it. */
-export type FailureKind = 'refused' | 'reset' | 'timeout' | 'error_reply' | 'malformed';
+export type FailureKind = 'unresolved' | 'refused' | 'reset' | 'timeout' | 'error_reply' | 'malformed';
 
 /** Values of a fault's parameters after validation and defaulting; each type's schema says which exist. */
 export type FaultParams = Record<string, unknown>;

@@ -1,11 +1,13 @@
 import { Pool, type PoolClient } from 'pg';
 import type { PoolStatus } from '#lib/protocol/state.ts';
+import type { DependencyAddress } from '#server/dependency-addresses.ts';
 import {
   CheckoutTimeoutError,
   isConnectionUsable,
   isRepeatable,
   ReleasedClientError,
 } from './database-error.ts';
+import { streamBy } from './named-stream.ts';
 
 export type SqlValue = string | number | boolean | Date | null | string[];
 export type Row = Record<string, unknown>;
@@ -15,9 +17,7 @@ export interface Queryable {
   query<T extends object = Row>(sql: string, values?: readonly SqlValue[]): Promise<T[]>;
 }
 
-export interface DatabaseOptions {
-  host: string;
-  port: number;
+export interface DatabaseOptions extends DependencyAddress {
   user: string;
   password: string;
   database: string;
@@ -110,6 +110,7 @@ export class Database implements Queryable {
     this.#pool = new Pool({
       host: merged.host,
       port: merged.port,
+      ...streamBy(merged.lookup),
       user: merged.user,
       password: merged.password,
       database: merged.database,

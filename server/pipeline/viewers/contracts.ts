@@ -12,6 +12,7 @@ import type {
   ServiceHealth,
 } from '#lib/protocol/state.ts';
 import type { ViewerChannel, ViewerClientEvents, ViewerServerEvents } from '#lib/protocol/viewers.ts';
+import type { DependencyAddress } from '#server/dependency-addresses.ts';
 import type { Logger } from '#server/logging.ts';
 import type { Broadcaster, Cache, Intake } from '../contracts.ts';
 import type { Queryable } from '../database/database.ts';
@@ -30,9 +31,7 @@ import type { RecentEvents } from './recent-events.ts';
 
 export type Profile = 'game-day' | 'production';
 
-export interface RedisAddress {
-  host: string;
-  port: number;
+export interface RedisAddress extends DependencyAddress {
   /** null: none. */
   password: string | null;
 }

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import type { Random } from '#lib/chaos/random.ts';
 import { type BackoffOptions, backoffMs, RECONNECT_BACKOFF } from '#lib/chaos/retry/backoff.ts';
 import type { Logger } from '#server/logging.ts';
+import { redisAddressOptions } from '../dependencies/redis-connector.ts';
 import type { Profile, RedisAddress } from './contracts.ts';
 
 export interface RedisClientOptions {
@@ -30,8 +31,7 @@ export const REDIS_BACKOFF: BackoffOptions = { ...RECONNECT_BACKOFF, capMs: 2000
 export function createRedisClient({ address, name, profile, logger, random }: RedisClientOptions): Redis {
   const { commandMs, connectMs } = REDIS_TIMEOUTS[profile];
   const client = new Redis({
-    host: address.host,
-    port: address.port,
+    ...redisAddressOptions(address),
     ...(address.password === null ? {} : { password: address.password }),
     connectionName: `brownout-${name}`,
     disableClientInfo: true, // Redis before 7.2 answers it with an error

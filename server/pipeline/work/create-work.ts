@@ -10,7 +10,7 @@ import { MemoryTier } from '#lib/chaos/fallback/memory-tier.ts';
 import { RetryBudget } from '#lib/chaos/retry/retry-budget.ts';
 import type { FactData, FactType } from '#lib/protocol/facts.ts';
 import type { DlqStatus, LedgerStatus, QueueStatus } from '#lib/protocol/state.ts';
-import type { Wiring } from '#server/config.ts';
+import type { DependencyAddresses } from '#server/dependency-addresses.ts';
 import type { Logger } from '#server/logging.ts';
 import type { Broadcaster, Cache, EventRecord, Intake, IntakeSink } from '../contracts.ts';
 import type { Database } from '../database/database.ts';
@@ -38,7 +38,7 @@ import { WorkQueue } from './work-queue.ts';
 
 export interface WorkOptions {
   dataDir: string;
-  proxied: Wiring['proxied'];
+  proxied: DependencyAddresses;
   redisPassword: string | null;
   profile: PipelineProfile;
   clock: Clock;

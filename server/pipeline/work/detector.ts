@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { DependencyAddress } from '#server/dependency-addresses.ts';
 import type { Detection } from '../contracts.ts';
 import {
   type HttpAnswer,
@@ -65,9 +66,7 @@ const itemErrorSchema = z.object({
 
 const batchSchema = z.object({ results: z.array(z.unknown()) });
 
-export interface DetectorOptions {
-  host: string;
-  port: number;
+export interface DetectorOptions extends DependencyAddress {
   connectMs: number;
 }
 
@@ -108,12 +107,11 @@ export class Detector {
     timeoutMs: number,
   ): Promise<HttpAnswer> {
     const { body, contentType } = multipart(parts);
-    const { host, port, connectMs } = this.#options;
     let answer: HttpAnswer;
     try {
       const traceIds = frames.map((frame) => frame.traceId).join(',');
       const headers = { 'content-type': contentType, 'x-trace-id': traceIds };
-      answer = await httpCall({ host, port, method: 'POST', path, headers, body, connectMs, timeoutMs });
+      answer = await httpCall({ ...this.#options, method: 'POST', path, headers, body, timeoutMs });
     } catch (error) {
       if (error instanceof HttpTimeoutError) throw new DetectorUnavailableError(timeoutMs, { cause: error });
       throw error;

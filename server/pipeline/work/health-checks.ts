@@ -1,19 +1,14 @@
 import { connect } from 'node:net';
 import { Client } from 'pg';
 import { z } from 'zod';
+import type { DependencyAddress } from '#server/dependency-addresses.ts';
+import { streamBy } from '../database/named-stream.ts';
 import { type HttpAnswer, HttpStatusError, httpCall } from './http-call.ts';
 
-export interface Address {
-  host: string;
-  port: number;
-}
-
 /** Asks a service for `GET /health`. @throws when it does not answer 200 */
-export async function checkHttp(service: Address, timeoutMs: number): Promise<HttpAnswer> {
-  const { host, port } = service;
+export async function checkHttp(service: DependencyAddress, timeoutMs: number): Promise<HttpAnswer> {
   const answer = await httpCall({
-    host,
-    port,
+    ...service,
     method: 'GET',
     path: '/health',
     connectMs: timeoutMs,
@@ -38,10 +33,10 @@ const healthSchema = z.object({
  * Reads the GPU's state from the /health of whatever service on it answers, whatever its status.
  * @throws when the card is not available, paused or replaced by the CPU, or when nobody on it answers
  */
-export async function checkGpu(services: readonly Address[], timeoutMs: number): Promise<void> {
+export async function checkGpu(services: readonly DependencyAddress[], timeoutMs: number): Promise<void> {
   const answer = await Promise.any(
-    services.map(({ host, port }) =>
-      httpCall({ host, port, method: 'GET', path: '/health', connectMs: timeoutMs, timeoutMs }),
+    services.map((service) =>
+      httpCall({ ...service, method: 'GET', path: '/health', connectMs: timeoutMs, timeoutMs }),
     ),
   ).catch((error: AggregateError) => {
     throw error.errors[0] ?? error;
@@ -66,9 +61,9 @@ function parse(text: string): unknown {
 }
 
 /** Greets an FTP server: its banner, then NOOP. @throws {Error} with the reply, when that is not positive */
-export function checkFtp({ host, port }: Address, signal: AbortSignal): Promise<void> {
+export function checkFtp({ host, port, lookup }: DependencyAddress, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, signal });
+    const socket = connect({ host, port, signal, ...(lookup ? { lookup } : {}) });
     let text = '';
     let greeted = false;
     socket.setEncoding('utf8');
@@ -98,7 +93,7 @@ export function checkFtp({ host, port }: Address, signal: AbortSignal): Promise<
   });
 }
 
-export interface DatabaseProbeOptions extends Address {
+export interface DatabaseProbeOptions extends DependencyAddress {
   user: string;
   password: string;
   database: string;
@@ -131,9 +126,10 @@ export class DatabaseProbe {
   }
 
   async #connect(): Promise<Client> {
-    const { timeoutMs, ...address } = this.#options;
+    const { timeoutMs, lookup, ...address } = this.#options;
     const client = new Client({
       ...address,
+      ...streamBy(lookup),
       connectionTimeoutMillis: timeoutMs,
       query_timeout: timeoutMs,
       application_name: 'brownout-probe',

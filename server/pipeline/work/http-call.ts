@@ -1,9 +1,8 @@
 import { Agent, request } from 'node:http';
 import { FAULT_HEADER } from '#lib/chaos/faults/fault.ts';
+import type { DependencyAddress } from '#server/dependency-addresses.ts';
 
-export interface HttpCall {
-  host: string;
-  port: number;
+export interface HttpCall extends DependencyAddress {
   method: 'GET' | 'POST';
   path: string;
   headers?: Record<string, string>;
@@ -89,12 +88,13 @@ export async function httpCall(call: HttpCall): Promise<HttpAnswer> {
 }
 
 function attempt(call: HttpCall, timeoutMs: number): Promise<HttpAnswer> {
-  const { host, port, method, path, headers = {}, body, connectMs } = call;
+  const { host, port, lookup, method, path, headers = {}, body, connectMs } = call;
   const what = `${method} ${path}`;
   return new Promise((resolve, reject) => {
     const outgoing = request({
       host,
       port,
+      ...(lookup ? { lookup } : {}),
       method,
       path,
       agent,

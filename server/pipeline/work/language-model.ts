@@ -1,9 +1,8 @@
+import type { DependencyAddress } from '#server/dependency-addresses.ts';
 import { type AnalysisAnswer, parseAnalysis } from './analysis-answer.ts';
 import { HttpStatusError, httpCall, MalformedAnswerError } from './http-call.ts';
 
-export interface LanguageModelOptions {
-  host: string;
-  port: number;
+export interface LanguageModelOptions extends DependencyAddress {
   connectMs: number;
 }
 

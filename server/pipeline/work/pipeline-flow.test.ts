@@ -113,6 +113,7 @@ beforeAll(async () => {
       database,
       ftp: at(ftp),
     },
+    nameServer: at(0),
     databaseUser: postgres.user,
     databasePassword: postgres.password,
     databaseName: postgres.database,

@@ -1,8 +1,8 @@
 import type { RedisOptions } from 'bullmq';
+import type { DependencyAddress } from '#server/dependency-addresses.ts';
+import { redisAddressOptions } from '../dependencies/redis-connector.ts';
 
-export interface RedisAddress {
-  host: string;
-  port: number;
+export interface RedisAddress extends DependencyAddress {
   /** null: none. */
   password: string | null;
 }
@@ -36,6 +36,6 @@ export function workerConnection(redis: RedisAddress, timeoutMs: number): RedisO
 /** How long the worker's blocking read waits for a job, s. Must stay below its socket time-out. */
 export const DRAIN_DELAY_SECONDS = 2;
 
-function address({ host, port, password }: RedisAddress): RedisOptions {
-  return password === null ? { host, port } : { host, port, password };
+function address({ password, ...where }: RedisAddress): RedisOptions {
+  return { ...redisAddressOptions(where), ...(password === null ? {} : { password }) };
 }

@@ -5,13 +5,14 @@ import {
   DEGRADATION_PROFILES,
   DegradationManager,
 } from '#lib/chaos/degradation/degradation-manager.ts';
-import type { Wiring } from '#server/config.ts';
+import type { DependencyAddresses } from '#server/dependency-addresses.ts';
 import type { DependencyTracker } from '../dependencies/dependency-tracker.ts';
 import { checkFtp, checkGpu, checkHttp, type DatabaseProbe } from './health-checks.ts';
 
 export interface ServiceHealthOptions {
   profile: BreakerProfile;
-  proxied: Wiring['proxied'];
+  /** Where health checks connect. */
+  addresses: DependencyAddresses;
   clock: Clock;
   tracker: DependencyTracker;
   databaseProbe: DatabaseProbe;
@@ -23,7 +24,7 @@ export interface ServiceHealthOptions {
 
 /** The degradation manager with the pipeline's seven services: through the proxies, past the breakers. */
 export function createServiceHealth(options: ServiceHealthOptions): DegradationManager {
-  const { profile, proxied, clock, tracker, databaseProbe, checkRedis, checkPubsub } = options;
+  const { profile, addresses, clock, tracker, databaseProbe, checkRedis, checkPubsub } = options;
   const settings = { ...DEGRADATION_DEFAULTS, ...DEGRADATION_PROFILES[profile] };
   const timeoutMs = settings.checkTimeoutMs;
   const manager = new DegradationManager({
@@ -36,17 +37,17 @@ export function createServiceHealth(options: ServiceHealthOptions): DegradationM
   manager.register({
     name: 'yolo26',
     critical: false,
-    check: async () => void (await checkHttp(proxied.yolo26, timeoutMs)),
+    check: async () => void (await checkHttp(addresses.yolo26, timeoutMs)),
   });
   manager.register({
     name: 'nemotron',
     critical: false,
-    check: async () => void (await checkHttp(proxied.nemotron, timeoutMs)),
+    check: async () => void (await checkHttp(addresses.nemotron, timeoutMs)),
   });
   manager.register({
     name: 'gpu',
     critical: false,
-    check: () => checkGpu([proxied.yolo26, proxied.nemotron], timeoutMs),
+    check: () => checkGpu([addresses.yolo26, addresses.nemotron], timeoutMs),
   });
   // Two round trips each: under a latency that other services bear they need twice the time.
   const twice = { critical: false, timeoutMs: timeoutMs * 2 };
@@ -54,7 +55,7 @@ export function createServiceHealth(options: ServiceHealthOptions): DegradationM
   manager.register({
     name: 'ftp',
     ...twice,
-    check: (signal) => tracker.track('ftp', () => checkFtp(proxied.ftp, signal)),
+    check: (signal) => tracker.track('ftp', () => checkFtp(addresses.ftp, signal)),
   });
   return manager;
 }
