@@ -176,18 +176,18 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
       throw new ChaosError('INVALID_FAULT', `Fault ${spec.id} is ${previous.type} on ${previous.service}`);
     }
     this.#checkTtl(spec);
-    const { clock, effect } = this.#options;
+    const { clock } = this.#options;
     const previousDueMs = armed.dueMs;
     armed.spec = spec;
+    armed.dormant = isDormant(spec, this.#elapsedMs(armed)); // its turns may be other ones now
     this.#renew(armed, spec.ttlMs);
     try {
-      await this.#inTurn(armed, () => {
-        if (!armed.over && armed.inForce) return effect.change(spec, previous);
-      });
-      this.#awaitTurn(armed); // the turns may follow from its parameters
+      await this.#inTurn(armed, () => this.#follow(armed, spec, previous));
+      this.#awaitTurn(armed);
     } catch (error) {
       if (armed.spec === spec && !armed.over) {
         armed.spec = previous;
+        armed.dormant = isDormant(previous, this.#elapsedMs(armed));
         this.#renew(armed, Math.max(0, previousDueMs - clock.monotonicMs()));
       }
       throw error;
@@ -337,25 +337,27 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
 
   /** The fault begins or stops acting, or has reached its full strength. */
   async #turn(armed: Armed): Promise<void> {
-    const { effect, clock } = this.#options;
     this.#awaitTurn(armed);
     armed.dormant = isDormant(armed.spec, this.#elapsedMs(armed));
-    const { dormant } = armed;
     try {
-      await this.#inTurn(armed, async () => {
-        const { spec } = armed;
-        if (armed.over) return;
-        if (dormant === armed.inForce) {
-          armed.inForce = true; // also when it fails: its end is then tried again
-          if (dormant) await effect.end(spec, 'stopped');
-          else await effect.arm(spec);
-          armed.inForce = !dormant;
-        } else if (!dormant) {
-          await effect.change(spec, { ...spec, ratio: 0 });
-        }
-      });
+      await this.#inTurn(armed, () => this.#follow(armed, armed.spec, { ...armed.spec, ratio: 0 }));
     } catch (error) {
-      this.#tell('effectFailed', { fault: armed.spec, at: clock.now(), error });
+      this.#tell('effectFailed', { fault: armed.spec, at: this.#options.clock.now(), error });
+    }
+  }
+
+  /** Takes the effect from `previous` to `spec`, as the turn wants it that the fault is in by now. */
+  async #follow(armed: Armed, spec: FaultSpec, previous: FaultSpec): Promise<void> {
+    const { effect } = this.#options;
+    const { dormant } = armed;
+    if (armed.over) return;
+    if (dormant === armed.inForce) {
+      armed.inForce = true; // also when it fails: its end is then tried again
+      if (dormant) await effect.end(previous, 'stopped');
+      else await effect.arm(spec);
+      armed.inForce = !dormant;
+    } else if (!dormant) {
+      await effect.change(spec, previous);
     }
   }
 

@@ -93,6 +93,21 @@ describe('pulse', () => {
     expect(call()).toBeUndefined();
   });
 
+  it('acts at once when it is taken away while the fault rests, and rests when the new turns want it', async () => {
+    const { asked, injector, advance, call } = await arm({ pulse });
+    await advance(200);
+    await injector.change(makeFault({ version: 2 }));
+    expect(asked).toEqual(['arm 0', 'end 100', 'arm 200']);
+    expect(call()).toBeDefined();
+    await advance(500);
+    await injector.change(makeFault({ version: 3, pulse: { activeMs: 600, dormantMs: 200 } }));
+    expect(call()).toBeUndefined();
+    expect(injector.active('redis')).toEqual([]);
+    await advance(100);
+    expect(call()).toBeDefined();
+    expect(asked).toEqual(['arm 0', 'end 100', 'arm 200', 'end 700', 'arm 800']);
+  });
+
   it('is not moved by a step of the wall clock', async () => {
     const { clock, advance, call } = await arm({ pulse });
     await advance(150);

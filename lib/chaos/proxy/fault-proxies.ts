@@ -34,7 +34,7 @@ export class ProxyEffect implements FaultEffect {
     await all([
       ...before.filter((proxy) => !now.includes(proxy)).map((proxy) => proxy.refresh()),
       ...now.map((proxy) =>
-        fault.ratio > previous.ratio || !before.includes(proxy) ? proxy.apply(fault) : proxy.refresh(),
+        isMore(fault, previous) || !before.includes(proxy) ? proxy.apply(fault) : proxy.refresh(),
       ),
     ]);
   }
@@ -46,6 +46,12 @@ export class ProxyEffect implements FaultEffect {
   #concerned(fault: FaultSpec): ServiceProxy[] {
     return this.#proxies.filter((proxy) => proxy.concerns(fault));
   }
+}
+
+/** Whether a change lets a fault hit connections that it spared before. */
+function isMore(fault: FaultSpec, previous: FaultSpec): boolean {
+  const isWhole = ({ failFirst, rampMs }: FaultSpec) => failFirst === undefined && rampMs === undefined;
+  return fault.ratio > previous.ratio || (isWhole(fault) && !isWhole(previous));
 }
 
 /** Waits for all of them before it throws what the first one threw. */
