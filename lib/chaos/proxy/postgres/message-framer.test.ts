@@ -5,7 +5,7 @@ import { extendedStatement, queryMessage, readBind, readParse, readQuery } from 
 const SYNC = Buffer.from([0x53, 0, 0, 0, 4]);
 const PARTS = [
   queryMessage('SELECT 1'),
-  extendedStatement('SELECT 2'),
+  extendedStatement('st', 'SELECT 2'),
   SYNC,
   queryMessage('x'.repeat(100)),
   SYNC,
@@ -19,8 +19,8 @@ function read(chunks: Buffer[]) {
     headBytes: (type, bytes) => (type === 'Q' ? Math.min(bytes, 20) : bytes),
     message: (type, head, flush) => {
       types.push(type === 'Q' ? `Q:${readQuery(head).length}` : type);
-      if (type === 'P') expect(readParse(head)).toEqual({ statement: '', sql: 'SELECT 2' });
-      if (type === 'B') expect(readBind(head)).toEqual({ statement: '' });
+      if (type === 'P') expect(readParse(head)).toEqual({ statement: 'st', sql: 'SELECT 2' });
+      if (type === 'B') expect(readBind(head)).toEqual({ statement: 'st' });
       if (type === 'S') {
         flush();
         passed.push(Buffer.from('|'));
@@ -40,7 +40,7 @@ describe('MessageFramer', () => {
     const whole = read([BYTES]);
     expect(whole.types).toEqual(['Q:8', 'P', 'B', 'E', 'S', 'Q:15', 'S']);
     const kept = Buffer.concat([
-      extendedStatement('SELECT 2').subarray(0, -10),
+      extendedStatement('st', 'SELECT 2').subarray(0, -12),
       Buffer.from('|'),
       SYNC,
       PARTS[3] as Buffer,

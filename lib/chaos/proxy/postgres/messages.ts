@@ -15,13 +15,22 @@ export function queryMessage(sql: string): Buffer {
   return message('Q', text(sql));
 }
 
-/** Parse, Bind and Execute of one statement without name, parameters or rows. */
-export function extendedStatement(sql: string): Buffer {
+/** Parse, Bind and Execute of one statement without parameters or rows, under a name for statement and portal. */
+export function extendedStatement(name: string, sql: string): Buffer {
   return Buffer.concat([
-    message('P', text(''), text(sql), ZEROS.subarray(0, 2)),
-    message('B', text(''), text(''), ZEROS.subarray(0, 6)),
-    message('E', text(''), ZEROS.subarray(0, 4)),
+    message('P', text(name), text(sql), ZEROS.subarray(0, 2)),
+    message('B', text(name), text(name), ZEROS.subarray(0, 6)),
+    message('E', text(name), ZEROS.subarray(0, 4)),
   ]);
+}
+
+/** Close of a prepared statement; of one that does not exist it is no error. */
+export function closeStatement(name: string): Buffer {
+  return message('C', text(`S${name}`));
+}
+
+export function syncMessage(): Buffer {
+  return message('S');
 }
 
 /** The text up to its closing zero, or to the end of what is there. */

@@ -1,8 +1,9 @@
 import type { FaultSpec } from '../../faults/fault.ts';
 import type { LinkPort, Session } from '../session.ts';
-import { type Completion, Cycle } from './cycle.ts';
+import { Cycle } from './cycle.ts';
 import { MessageFramer } from './message-framer.ts';
 import {
+  closeStatement,
   extendedStatement,
   fatalResponse,
   queryMessage,
@@ -11,6 +12,7 @@ import {
   readClosedStatement,
   readParse,
   readQuery,
+  syncMessage,
 } from './messages.ts';
 import { isCommit, isHealthCheck, isNeverFailed, verbOf } from './sql.ts';
 import { sqlErrorOf } from './sql-errors.ts';
@@ -20,20 +22,24 @@ const SSL_REQUEST = 80877103;
 const GSS_REQUEST = 80877104;
 const CANCEL_REQUEST = 80877102;
 const CONNECT = { kind: 'connect' } as const;
-/** SQL beyond this is not looked at. */
-const MAX_SQL_BYTES = 8 * 1024;
+/** SQL beyond this is neither looked at nor kept. */
+export const MAX_SQL_BYTES = 8 * 1024;
+/** Bytes that may come while the server has not answered about encryption, before the client is not read. */
+export const MAX_EARLY_BYTES = 64 * 1024;
+/** Cycles without ReadyForQuery beyond which the client is not read. */
+const MAX_CYCLES = 10_000;
+/** First byte of a TLS handshake. */
+const TLS = 0x16;
 /** Named statements that are remembered for matching; beyond it the oldest is forgotten. */
 const MAX_STATEMENTS = 1000;
 
 /** Messages whose head must be read to judge them. */
 const JUDGED = new Set(['Q', 'P', 'B', 'C']);
-const COMPLETION_OF: Readonly<Record<string, Completion>> = {
-  '1': 'parse',
-  '2': 'bind',
-  C: 'execute',
-  I: 'execute',
-  s: 'execute',
-};
+/** What the proxy puts in has names of its own: the client's unnamed statement and portal stay what they are. */
+const FAULT = '_brownout_fault';
+const ROLLBACK = '_brownout_rollback';
+/** After the client's Sync: takes away what was put in, and asks for the ReadyForQuery that the client gets. */
+const TIDY = Buffer.concat([closeStatement(FAULT), closeStatement(ROLLBACK), syncMessage()]);
 
 type Phase = 'startup' | 'negotiating' | 'running';
 
@@ -61,6 +67,8 @@ export class PostgresSession implements Session {
   #status = '';
   #delayMs = 0;
   #degraded = false;
+  /** The client is not read until more cycles are over. */
+  #waits = false;
 
   constructor(link: LinkPort) {
     this.#link = link;
@@ -86,6 +94,9 @@ export class PostgresSession implements Session {
     }
     const rest = this.#fromClient.feed(chunk);
     if (rest) this.#degrade('not PostgreSQL', rest, EMPTY);
+    if (this.#waits || this.#cycles.length < MAX_CYCLES) return;
+    this.#waits = true;
+    this.#link.pauseClient(true);
   }
 
   fromServer(chunk: Buffer): void {
@@ -96,6 +107,9 @@ export class PostgresSession implements Session {
     const rest = this.#fromServer.feed(chunk);
     if (rest) this.#degrade('answers are not PostgreSQL', EMPTY, rest);
     else this.#link.settled();
+    if (!this.#waits || this.#cycles.length >= MAX_CYCLES / 2) return;
+    this.#waits = false;
+    this.#link.pauseClient(false);
   }
 
   atBoundary(): boolean {
@@ -111,12 +125,13 @@ export class PostgresSession implements Session {
     if (this.#link.closing) return;
     if (this.#phase === 'negotiating' || bytes.length < 8) {
       this.#startup = bytes;
+      if (bytes.length > MAX_EARLY_BYTES) this.#link.pauseClient(true);
       return;
     }
     const packetBytes = bytes.readUInt32BE(0);
     const code = bytes.readUInt32BE(4);
     if (packetBytes < 8 || packetBytes > 10_000 || (code < 0x30000 && code !== 0x20000)) {
-      this.#degrade('not PostgreSQL', bytes, EMPTY);
+      this.#degrade(bytes[0] === TLS ? 'encrypted bytes' : 'not PostgreSQL', bytes, EMPTY);
       return;
     }
     if (bytes.length < packetBytes) {
@@ -158,6 +173,7 @@ export class PostgresSession implements Session {
       return;
     }
     this.#phase = 'startup';
+    this.#link.pauseClient(false);
     this.#link.toClient(chunk);
     const rest = this.#startup;
     this.#startup = EMPTY;
@@ -173,9 +189,9 @@ export class PostgresSession implements Session {
       case 'P': {
         const { statement, sql } = readParse(head);
         const cycle = this.#openCycle();
-        this.#disturb(cycle, sql, flush);
-        if (!cycle.disturbed && statement !== '') this.#remember(statement, sql);
-        if (statement === '') this.#statements.set('', sql);
+        this.#disturb(cycle, sql, flush, statement === '');
+        if (!cycle.disturbed) this.#remember(statement, sql);
+        else if (statement === '') this.#statements.delete('');
         this.#parsed = statement;
         cycle.sent('parse');
         return 'pass';
@@ -195,20 +211,23 @@ export class PostgresSession implements Session {
       case 'C': {
         const closed = readClosedStatement(head);
         if (closed !== undefined) this.#statements.delete(closed);
-        this.#openCycle();
+        this.#openCycle().sent('close');
         return 'pass';
       }
       case 'D':
-        this.#openCycle();
+        this.#openCycle().sent('describe');
         return 'pass';
       case 'S':
-        this.#openCycle();
-        this.#open = undefined;
-        this.#parsed = undefined;
-        return 'pass';
+        return this.#sync(head, flush);
       case 'F':
-        this.#cycles.push(new Cycle());
+        if (!this.#open?.disturbed) this.#endCycle('query');
         return 'pass';
+      case 'c':
+      case 'f': {
+        const cycle = this.#cycles.at(-1);
+        if (cycle) cycle.copied = true;
+        return 'pass';
+      }
       default:
         return 'pass';
     }
@@ -218,9 +237,9 @@ export class PostgresSession implements Session {
   #parsed: string | undefined;
 
   #simpleQuery(sql: string, flush: () => void): 'pass' | 'drop' {
-    const cycle = new Cycle();
+    if (this.#open?.disturbed) return 'pass'; // the server skips it
     const hit = this.#judge(sql, flush, this.#cycles.length === 0);
-    this.#cycles.push(cycle);
+    const cycle = this.#endCycle('query');
     if (!hit) return 'pass';
     if (hit.verb === 'gone') return 'drop';
     flush();
@@ -230,16 +249,36 @@ export class PostgresSession implements Session {
     return 'drop';
   }
 
-  /** Puts the failing statement in front of the message that is about to pass, when a fault hits it. */
-  #disturb(cycle: Cycle, sql: string, flush: () => void): void {
+  #sync(head: Buffer, flush: () => void): 'pass' | 'drop' {
+    const cycle = this.#endCycle('sync');
+    if (!cycle.disturbed) return 'pass';
+    flush();
+    this.#link.toServer(Buffer.concat([head, TIDY]), this.#delayMs);
+    return 'drop';
+  }
+
+  /**
+   * Puts the failing statement in front of the message that is about to pass, when a fault hits it. A Parse that
+   * fails leaves no unnamed statement behind if that is what it was to make.
+   */
+  #disturb(cycle: Cycle, sql: string, flush: () => void, parsesUnnamed = false): void {
     const known = this.#cycles.length === 1 && !cycle.disturbed;
     const hit = this.#judge(sql, flush, known);
     if (!hit || hit.verb === 'gone') return;
     flush();
-    const commits = isCommit(hit.verb) && this.#status === 'T';
-    cycle.putIn(commits ? 2 : 1);
-    if (commits) this.#link.toServer(extendedStatement('ROLLBACK'), this.#delayMs);
-    this.#link.toServer(extendedStatement(hit.raising), this.#delayMs);
+    // What was executed in this cycle may have begun a transaction; outside of one ROLLBACK is a warning.
+    const commits = isCommit(hit.verb) && (this.#status === 'T' || cycle.executed);
+    const statements = commits ? 2 : 1;
+    const putIn = [extendedStatement(FAULT, hit.raising)];
+    if (commits) putIn.unshift(extendedStatement(ROLLBACK, 'ROLLBACK'));
+    if (parsesUnnamed) putIn.unshift(closeStatement(''));
+    cycle.putIn({
+      parse: statements,
+      bind: statements,
+      execute: statements - 1,
+      close: parsesUnnamed ? 1 : 0,
+    });
+    this.#link.toServer(Buffer.concat(putIn), this.#delayMs);
   }
 
   /**
@@ -283,13 +322,40 @@ export class PostgresSession implements Session {
   }
 
   #answer(type: string, head: Buffer): 'pass' | 'drop' {
-    if (type === 'Z') {
-      this.#status = String.fromCharCode(head[5] ?? 0);
-      this.#cycles.shift();
-      return 'pass';
+    const cycle = this.#cycles[0];
+    switch (type) {
+      case 'Z':
+        if (cycle?.ready() === false) return 'drop';
+        this.#status = String.fromCharCode(head[5] ?? 0);
+        this.#cycles.shift();
+        return 'pass';
+      case 'E':
+        if (cycle?.owesExtended) this.#skipToSync();
+        return 'pass';
+      case 'G':
+        // While the server takes COPY data it ignores Sync: the one that the client has sent ends nothing.
+        if (cycle?.end === 'sync' && !cycle.copied && this.#cycles.length === 1) {
+          cycle.end = undefined;
+          this.#open = cycle;
+        }
+        return 'pass';
+      default:
+        return cycle?.takesOut(type) ? 'drop' : 'pass';
     }
-    const kind = COMPLETION_OF[type];
-    return kind && this.#cycles[0]?.completes(kind) ? 'drop' : 'pass';
+  }
+
+  /** After an error in an extended message the server answers nothing up to the next Sync, queries included. */
+  #skipToSync(): void {
+    while (this.#cycles[0]?.end === 'query') this.#cycles.shift();
+    if (this.#cycles.length === 0) this.#openCycle();
+  }
+
+  #endCycle(end: 'sync' | 'query'): Cycle {
+    const cycle = this.#openCycle();
+    cycle.end = end;
+    this.#open = undefined;
+    this.#parsed = undefined;
+    return cycle;
   }
 
   #openCycle(): Cycle {
@@ -311,6 +377,12 @@ export class PostgresSession implements Session {
   #degrade(reason: string, clientRest: Buffer, serverRest: Buffer): void {
     if (this.#degraded) return;
     this.#degraded = true;
-    this.#link.degrade(reason, clientRest, serverRest);
+    const kept = this.#phase === 'running' ? this.#fromClient.rest : this.#startup;
+    const client = clientRest.length > 0 ? clientRest : kept;
+    const server = serverRest.length > 0 ? serverRest : this.#fromServer.rest;
+    // A message taken out in part, or answers of ours still to be taken out: the streams no longer fit together.
+    const mixed = client === undefined || server === undefined || this.#cycles.some((each) => each.disturbed);
+    if (mixed) this.#link.reset();
+    else this.#link.degrade(reason, client, server);
   }
 }
