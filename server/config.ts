@@ -36,7 +36,7 @@ const settingsSchema = z.object({
   YOLO26_PORT: port(8095),
   NEMOTRON_PORT: port(8091),
   DATA_DIR: z.string().min(1).default('.brownout'),
-  PROFILE: z.enum(['game-day', 'production']).default('game-day'),
+  PROFILE: z.enum(['game-day', 'production', 'test']).default('game-day'),
   DATABASE_URL: url(['postgres:', 'postgresql:']),
   REDIS_URL: url(['redis:']),
   YOLO26_URL: url(['http:']),

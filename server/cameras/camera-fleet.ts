@@ -34,6 +34,7 @@ const COMMON = { maxPending: 20, retryMs: 250, retryCapMs: 5000, clock: systemCl
 const CAMERA_FLEET_DEFAULTS: Record<Settings['PROFILE'], CameraFleetTuning> = {
   'game-day': { ...COMMON, timeoutMs: 8000 },
   production: { ...COMMON, timeoutMs: 45_000 },
+  test: { ...COMMON, timeoutMs: 2500, retryCapMs: 1000 },
 };
 
 export interface CameraFleetOptions extends Partial<CameraFleetTuning> {

@@ -14,6 +14,15 @@ export interface InferenceProfile {
   readonly loadMs: number;
 }
 
+/** Heats and cools four times as fast as in a game day. */
+const TEST_THERMAL: ThermalOptions = {
+  ...GAME_DAY_THERMAL,
+  sinkCapacityJPerK: GAME_DAY_THERMAL.sinkCapacityJPerK / 4,
+  dieTimeConstantMs: GAME_DAY_THERMAL.dieTimeConstantMs / 4,
+  governorMhzPerSecond: 4 * GAME_DAY_THERMAL.governorMhzPerSecond,
+  softwareMhzPerSecond: 4 * GAME_DAY_THERMAL.softwareMhzPerSecond,
+};
+
 const PROFILES: Readonly<Record<Settings['PROFILE'], InferenceProfile>> = {
   production: {
     thermal: THERMAL_DEFAULTS,
@@ -28,6 +37,13 @@ const PROFILES: Readonly<Record<Settings['PROFILE'], InferenceProfile>> = {
     restartDelayMs: 1000,
     restartMaxDelayMs: 3000,
     loadMs: 500,
+  },
+  test: {
+    thermal: TEST_THERMAL,
+    pauseRetryAfterMs: 1000,
+    restartDelayMs: 200,
+    restartMaxDelayMs: 800,
+    loadMs: 200,
   },
 };
 

@@ -33,7 +33,7 @@ export const BREAKER_DEFAULTS: BreakerOptions = {
   clock: systemClock,
 };
 
-export type BreakerProfile = 'production' | 'game-day';
+export type BreakerProfile = 'production' | 'game-day' | 'test';
 export type BreakerName = 'yolo26' | 'nemotron' | 'database' | 'redis' | 'broadcaster';
 
 const GAME_DAY: BreakerThresholds = {
@@ -42,6 +42,7 @@ const GAME_DAY: BreakerThresholds = {
   halfOpenMaxCalls: 2,
   successThreshold: 2,
 };
+const TEST: BreakerThresholds = { ...GAME_DAY, recoveryTimeoutMs: 1500 };
 const AI: BreakerThresholds = {
   failureThreshold: 5,
   recoveryTimeoutMs: 30_000,
@@ -72,6 +73,13 @@ export const BREAKER_PROFILES: Readonly<
     database: GAME_DAY,
     redis: GAME_DAY,
     broadcaster: { ...GAME_DAY, halfOpenMaxCalls: 1, successThreshold: 1 },
+  },
+  test: {
+    yolo26: TEST,
+    nemotron: TEST,
+    database: TEST,
+    redis: TEST,
+    broadcaster: { ...TEST, halfOpenMaxCalls: 1, successThreshold: 1 },
   },
 };
 

@@ -37,6 +37,7 @@ export const DEGRADATION_DEFAULTS: DegradationOptions = {
 export const DEGRADATION_PROFILES = {
   production: {},
   'game-day': { intervalMs: 1000, checkTimeoutMs: 1000, failureThreshold: 2 },
+  test: { intervalMs: 300, checkTimeoutMs: 750, failureThreshold: 2 },
 } as const satisfies Record<string, Partial<DegradationOptions>>;
 
 /** A service that holds the mode. */

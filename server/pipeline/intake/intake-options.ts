@@ -59,6 +59,14 @@ const COMMON: Omit<IntakeTuning, 'uploadTimeoutMs' | 'scanIntervalMs'> = {
 export const INTAKE_DEFAULTS: Record<Settings['PROFILE'], IntakeTuning> = {
   'game-day': { ...COMMON, uploadTimeoutMs: 5000, scanIntervalMs: 2000 },
   production: { ...COMMON, uploadTimeoutMs: 30_000, scanIntervalMs: 5000 },
+  test: {
+    ...COMMON,
+    uploadTimeoutMs: 1200,
+    scanIntervalMs: 500,
+    diskProbeMs: 300,
+    stableMs: 500,
+    retryMs: 150,
+  },
 };
 
 export interface IntakeOptions extends Partial<IntakeTuning> {

@@ -24,7 +24,7 @@ const BROADCASTER_DEFAULTS = {
   /** An event that has not come back through Redis by then goes to this process's viewers directly, ms. */
   echoMs: 1000,
   /** Wait between attempts to replay, ms. */
-  replayMs: { 'game-day': 1000, production: 5000 },
+  replayMs: { 'game-day': 1000, production: 5000, test: 300 },
   /** A second time-out notice about the same service within this time is left out, ms. */
   noticeMs: 1000,
 };

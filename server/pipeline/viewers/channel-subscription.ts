@@ -20,7 +20,7 @@ export interface ChannelSubscriptionOptions {
 }
 
 /** A PING this often finds a connection on which nothing arrives any more, ms. */
-const HEARTBEAT_MS: Record<Profile, number> = { 'game-day': 1000, production: 5000 };
+const HEARTBEAT_MS: Record<Profile, number> = { 'game-day': 1000, production: 5000, test: 300 };
 
 /**
  * A connection of its own that stays subscribed to its channels: connects again with jittered back-off, subscribes to

@@ -12,6 +12,7 @@ import type {
   ServiceHealth,
 } from '#lib/protocol/state.ts';
 import type { ViewerChannel, ViewerClientEvents, ViewerServerEvents } from '#lib/protocol/viewers.ts';
+import type { Settings } from '#server/config.ts';
 import type { DependencyAddress } from '#server/dependency-addresses.ts';
 import type { Logger } from '#server/logging.ts';
 import type { Broadcaster, Cache, Intake } from '../contracts.ts';
@@ -29,7 +30,7 @@ import type { RecentEvents } from './recent-events.ts';
  * (broadcaster.ts), `createViewerApi(ViewerApiOptions): Promise<ViewerApi>` (viewer-api.ts).
  */
 
-export type Profile = 'game-day' | 'production';
+export type Profile = Settings['PROFILE'];
 
 export interface RedisAddress extends DependencyAddress {
   /** null: none. */

@@ -31,6 +31,7 @@ export interface EventReaderOptions {
 const READ_LIMITS: Record<Profile, { timeoutMs: number; slowMs: number }> = {
   'game-day': { timeoutMs: 3000, slowMs: 500 },
   production: { timeoutMs: 30_000, slowMs: 1000 },
+  test: { timeoutMs: 1000, slowMs: 200 },
 };
 
 export const EVENT_READER_DEFAULTS = {

@@ -19,6 +19,7 @@ export interface RedisClientOptions {
 const REDIS_TIMEOUTS: Record<Profile, { commandMs: number; connectMs: number }> = {
   'game-day': { commandMs: 1000, connectMs: 1000 },
   production: { commandMs: 5000, connectMs: 2000 },
+  test: { commandMs: 500, connectMs: 500 },
 };
 
 /** Waits between attempts to connect or subscribe again: 0.1, 0.2, 0.4 … 2 s, and up to a quarter more. */
