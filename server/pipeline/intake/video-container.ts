@@ -26,8 +26,9 @@ function isoDefect(bytes: Buffer): string | undefined {
     if (length === 1) {
       if (at + 16 > bytes.length) return 'the last box is cut off';
       length = Number(bytes.readBigUInt64BE(at + 8));
+    } else if (length === 0) {
+      length = bytes.length - at; // "to the end of the file"
     }
-    if (length === 0) length = bytes.length - at; // "to the end of the file"
     if (length < 8 || at + length > bytes.length) {
       return `box "${name}" says ${length} bytes, ${bytes.length - at} are there`;
     }

@@ -19,6 +19,8 @@ export function riskLevelOf(score: number): RiskLevel {
 
 /** What is looked at of a model's text; it is asked for a few hundred characters. */
 const MAX_CONTENT_CHARS = 256 * 1024;
+/** Objects in it that are tried. */
+const MAX_OBJECTS = 100;
 
 /**
  * Reads the model's text: perhaps a think block, a preamble, a code fence, then a JSON object that may be cut off.
@@ -27,7 +29,9 @@ const MAX_CONTENT_CHARS = 256 * 1024;
  */
 export function parseAnalysis(content: string): AnalysisAnswer | undefined {
   const spoken = withoutThinking(content.slice(0, MAX_CONTENT_CHARS));
+  let tried = 0;
   for (const candidate of objectsIn(spoken)) {
+    if (tried++ === MAX_OBJECTS) break;
     const parsed = parseLoosely(candidate);
     const score = parsed === undefined ? undefined : scoreOf(parsed['risk_score']);
     if (parsed === undefined || score === undefined) continue;

@@ -1,5 +1,9 @@
 /** FTP replies: which line ends one, and the passive addresses inside 227 and 229. */
 
+/** h1,h2,h3,h4,p1,p2 */
+const ADDRESS = /(?<!\d)(?:\d{1,3},){4}(\d{1,3}),(\d{1,3})(?!\d)/;
+const EXTENDED = /\(\|\|\|(\d{1,5})\|\)/;
+
 const TAB = 9;
 const LF = 10;
 const CR = 13;
@@ -30,15 +34,16 @@ export function passivePort(line: string): number | undefined {
 }
 
 function portIn(line: string): number | undefined {
-  const short = /^227 .*?(?:\d{1,3},){4}(\d{1,3}),(\d{1,3})/.exec(line);
-  if (short) return Number(short[1]) * 256 + Number(short[2]);
-  const extended = /^229 .*\(\|\|\|(\d{1,5})\|\)/.exec(line);
-  return extended ? Number(extended[1]) : undefined;
+  if (line.startsWith('227 ')) {
+    const [, high, low] = ADDRESS.exec(line) ?? [];
+    return Number(high) * 256 + Number(low);
+  }
+  return line.startsWith('229 ') ? Number(EXTENDED.exec(line)?.[1]) : undefined;
 }
 
 /** The same reply with our address. 229 names the port only: the client uses the address it is connected to. */
 export function withPassiveAddress(line: string, host: string, port: number): string {
-  if (line.startsWith('229')) return line.replace(/\(\|\|\|\d+\|\)/, `(|||${port}|)`);
+  if (line.startsWith('229')) return line.replace(EXTENDED, `(|||${port}|)`);
   const ours = [...host.split('.'), port >> 8, port & 255].join(',');
-  return line.replace(/(?:\d{1,3},){5}\d{1,3}/, ours);
+  return line.replace(ADDRESS, ours);
 }
