@@ -247,6 +247,7 @@ proveFault('gpu', 'vram_exhaustion', open, {
   ttlMs: 4000,
   hitKind: 'detect',
   serves,
+  recoveryMs: 20_000,
   async seesEffect(bench) {
     // A batch still runs in memory that YOLO26 has kept for the next one; it is given back every 2 s.
     const { freeMib, cachedMib, tenantsMib } = memoryOf(bench);
@@ -259,10 +260,11 @@ proveFault('gpu', 'vram_fragmentation', open, {
   ttlMs: 3000,
   hitKind: 'detect',
   serves,
+  recoveryMs: 20_000, // the batch grows by good calls, not by time
   async seesEffect(bench) {
     const { freeMib, cachedMib, largestFreeMib } = memoryOf(bench);
     // The sum of what is free would hold the batch of 1440 MiB; no piece of it holds one image of 180.
-    return (await isOutOfMemory(bench)) && freeMib + cachedMib > 3000 && largestFreeMib < 180;
+    return freeMib + cachedMib > 3000 && largestFreeMib < 180 && (await isOutOfMemory(bench));
   },
 });
 

@@ -18,6 +18,8 @@ export interface FaultProof<Bench extends FaultBench> {
   /** @default 7 */
   seed?: number;
   match?: FaultMatch;
+  /** @default every call */
+  failFirst?: number;
   /** Which of several proofs of this entry it is, for its name. @default the only one */
   variant?: string;
   /** Long enough to see the effect on a loaded machine. @default 1000 */
@@ -107,6 +109,7 @@ async function prove<Bench extends FaultBench>(
     ratio: proof.ratio ?? valid.type.defaultRatio ?? 1,
     seed: proof.seed ?? 7,
     match: proof.match,
+    failFirst: proof.failFirst,
     ttlMs,
   });
   await until(`the effect of ${type} is seen`, ttlMs, () => seesEffect(at), 20);

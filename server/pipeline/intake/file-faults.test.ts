@@ -1,5 +1,3 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { validateFault } from '#lib/chaos/faults/validate.ts';
@@ -19,14 +17,8 @@ interface Faulty {
 }
 
 async function start(): Promise<Faulty> {
-  const injector: FaultInjector = new FaultInjector({
-    effect: {
-      arm: () => bench.intake.refreshDisk(),
-      change: () => {},
-      end: () => bench.intake.refreshDisk(),
-    },
-  });
-  const bench = await makeBench({ injector, diskProbeMs: 60_000 });
+  const injector = new FaultInjector();
+  const bench = await makeBench({ injector });
   endings.push(() => bench.close());
   endings.push(() => injector.close());
   return { bench, injector };
@@ -44,70 +36,6 @@ async function arm({ injector }: Faulty, type: string, params: object = {}, rati
     ttlMs: 60_000,
   });
 }
-
-const inFolder = ({ dataDir }: Bench, folder: string) => readdir(join(dataDir, folder));
-
-describe('disk_full', () => {
-  it('refuses uploads with 452, shows no free space and one alert; takes them right after its end', async () => {
-    const faulty = await start();
-    const { bench, injector } = faulty;
-    const camera = await bench.login();
-    await arm(faulty, 'disk_full');
-    expect(bench.intake.metrics().freeRatio).toBe(0);
-    for (let attempt = 0; attempt < 3; attempt++) {
-      await expect(camera.beginStore('a.jpg.part')).rejects.toThrow(/^452 /);
-    }
-    expect(bench.sink.alerts).toEqual([{ code: 'DISK_FULL', count: 1 }]);
-    expect(await inFolder(bench, 'incoming')).toEqual([]);
-    const activity = await injector.end('f-disk_full', 'stopped');
-    expect(activity).toMatchObject({ hits: 3, hitsByKind: { store: 3 } });
-    expect(bench.intake.metrics().freeRatio).toBe(0.5);
-    expect(await camera.upload('a.jpg', await makeFrame())).toMatch(/^250 Accepted as /);
-    await until(() => expect(bench.sink.submitted).toHaveLength(1));
-  });
-
-  it('ends by itself at its time to live', async () => {
-    const faulty = await start();
-    const { bench, injector } = faulty;
-    await arm(faulty, 'disk_full');
-    const [spec] = injector.all();
-    if (!spec) throw new Error('not armed');
-    await injector.change({ ...spec, version: 2, ttlMs: 200 });
-    await until(() => expect(injector.all()).toEqual([]));
-    const camera = await bench.login();
-    expect(await camera.upload('a.jpg', await makeFrame())).toMatch(/^250 /);
-  });
-});
-
-describe('permission_denied', () => {
-  it('store: 451 and one alert, nothing kept; well again after its end', async () => {
-    const faulty = await start();
-    const { bench, injector } = faulty;
-    const camera = await bench.login();
-    await arm(faulty, 'permission_denied');
-    for (let attempt = 0; attempt < 3; attempt++) {
-      await expect(camera.beginStore('a.jpg.part')).rejects.toThrow(/^451 /);
-    }
-    expect(bench.sink.alerts).toEqual([{ code: 'UPLOAD_STORAGE', count: 1 }]);
-    await injector.end('f-permission_denied', 'stopped');
-    expect(await camera.upload('a.jpg', await makeFrame())).toMatch(/^250 /);
-  });
-
-  it('accept: the rename is refused, nothing is on record, and the same rename succeeds after the end', async () => {
-    const faulty = await start();
-    const { bench, injector } = faulty;
-    const camera = await bench.login();
-    await arm(faulty, 'permission_denied', { step: 'accept' });
-    expect(await camera.upload('a.jpg', await makeFrame())).toMatch(/^451 /);
-    expect((await bench.intake.acceptedIds()).size).toBe(0);
-    expect(await inFolder(bench, 'inbox')).toEqual([]);
-    expect(await inFolder(bench, 'incoming')).toHaveLength(1);
-    await injector.end('f-permission_denied', 'stopped');
-    await camera.command('RNFR a.jpg.part');
-    expect(await camera.command('RNTO a.jpg')).toMatch(/^250 Accepted as /);
-    await until(() => expect(bench.sink.submitted).toHaveLength(1));
-  });
-});
 
 describe('file_deleted', () => {
   it('removes accepted files before they are read: dropped by name, none without a home', async () => {

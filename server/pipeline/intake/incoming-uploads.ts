@@ -11,11 +11,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { LRUCache } from 'lru-cache';
 import { monotonicFactory } from 'ulid';
 import type { Clock, Timer } from '#lib/chaos/clock.ts';
+import { faultMark, readFaultMark } from '#lib/chaos/faults/fault.ts';
 import type { Logger } from '../../logging.ts';
 import type { IntakeSink } from '../contracts.ts';
+import { BrokenUploads } from './broken-uploads.ts';
 import type { DiskSpace } from './disk-space.ts';
 import { isErrorCode, syncFile, syncFolder } from './durable-file.ts';
 import type { FileFaults } from './file-faults.ts';
@@ -76,10 +77,7 @@ export class IncomingUploads {
   readonly #accepting = new Set<string>();
   readonly #running = new Set<Promise<unknown>>();
   readonly #receiving = new Set<IncomingFile>();
-  /** Quarantined partial files by camera and name, to be linked to the upload that replaces them. */
-  readonly #broken = new LRUCache<string, string[]>({ max: 1000 });
-  /** The last accepted upload by camera and name: a first try may be given up only after the second was accepted. */
-  readonly #acceptedAs = new LRUCache<string, string>({ max: 1000 });
+  readonly #broken: BrokenUploads;
   #timeoutsInARow = 0;
   /** Uploads that the file system refused since the last acceptance, a full disk apart. */
   #refusedInARow = 0;
@@ -88,28 +86,23 @@ export class IncomingUploads {
 
   constructor(options: IncomingUploadsOptions) {
     this.#options = options;
+    this.#broken = new BrokenUploads(options.quarantine, options.logger);
   }
 
   /** What a process that died left half received goes to quarantine: its sessions are gone. */
   async start(): Promise<void> {
-    const { incomingDir, quarantine, logger } = this.#options;
+    const { incomingDir } = this.#options;
     await mkdir(incomingDir, { recursive: true });
     for (const fileName of await readdir(incomingDir)) {
       const [token = fileName, camera = 'unknown', name = fileName] = fileName.split('~');
-      const reason = {
+      await this.#broken.hold(join(incomingDir, fileName), `${token}${PART}`, {
         code: 'INCOMPLETE_UPLOAD',
         message: 'the server ended before the upload did',
         uploadId: null,
         camera,
         name: baseName(decodeName(name)),
         traceId: randomUUID(),
-      };
-      try {
-        await quarantine.hold(join(incomingDir, fileName), `${token}${PART}`, reason);
-        this.#noteBroken(camera, reason.name, `${token}${PART}`);
-      } catch (error) {
-        logger.error({ err: error, fileName }, 'left-over of an upload could not be quarantined');
-      }
+      });
     }
     this.#armSweep();
   }
@@ -250,8 +243,7 @@ export class IncomingUploads {
       this.#drop(incoming);
       this.#timeoutsInARow = 0;
       this.#refusedInARow = 0;
-      this.#acceptedAs.set(`${camera}/${name}`, id);
-      this.#background(this.#linkBroken(camera, name, id));
+      this.#background(this.#broken.accepted(camera, name, id));
       return id;
     } catch (error) {
       incoming.phase = 'stored'; // the file is back in incoming/: the client may try again
@@ -315,28 +307,15 @@ export class IncomingUploads {
     if (incoming.phase === 'taken') return;
     incoming.phase = 'taken';
     this.#drop(incoming);
-    const { quarantine, logger } = this.#options;
-    const { camera } = incoming.session;
-    const name = baseName(incoming.name);
-    const fileName = `${basename(incoming.path).split('~')[0]}${PART}`;
     if (code === 'UPLOAD_TIMEOUT') this.#countTimeout();
-    try {
-      const traceId = incoming.comment?.traceId ?? randomUUID();
-      await quarantine.hold(incoming.path, fileName, {
-        code,
-        message,
-        uploadId: null,
-        camera,
-        name,
-        traceId,
-      });
-      this.#noteBroken(camera, name, fileName);
-      const acceptedAs = this.#acceptedAs.get(`${camera}/${name}`);
-      if (acceptedAs !== undefined) await this.#linkBroken(camera, name, acceptedAs);
-    } catch (error) {
-      // Stays in incoming/; the next start takes it from there. The camera was not answered and keeps its frame.
-      logger.error({ err: error, camera, name, code }, 'partial upload could not be quarantined');
-    }
+    await this.#broken.hold(incoming.path, `${basename(incoming.path).split('~')[0]}${PART}`, {
+      code,
+      message,
+      uploadId: null,
+      camera: incoming.session.camera,
+      name: baseName(incoming.name),
+      traceId: incoming.comment?.traceId ?? randomUUID(),
+    });
   }
 
   #countTimeout(): void {
@@ -344,27 +323,6 @@ export class IncomingUploads {
     this.#timeoutsInARow++;
     if (this.#timeoutsInARow % timeoutAlertCount !== 0) return;
     sink.alert('UPLOAD_TIMEOUTS', this.#timeoutsInARow, `${this.#timeoutsInARow} uploads in a row timed out`);
-  }
-
-  #noteBroken(camera: string, name: string, fileName: string): void {
-    const key = `${camera}/${name}`;
-    this.#broken.set(key, [...(this.#broken.get(key) ?? []), fileName]);
-  }
-
-  async #linkBroken(camera: string, name: string, uploadId: string): Promise<void> {
-    const key = `${camera}/${name}`;
-    const fileNames = this.#broken.get(key) ?? [];
-    this.#broken.delete(key);
-    for (const fileName of fileNames) {
-      await this.#options.quarantine
-        .link(fileName, uploadId)
-        .catch((error: unknown) =>
-          this.#options.logger.warn(
-            { err: error, fileName, uploadId },
-            'repeated upload could not be linked',
-          ),
-        );
-    }
   }
 
   #armSweep(): void {
@@ -376,9 +334,10 @@ export class IncomingUploads {
     });
   }
 
-  /** Gives up whole `.part` files that nobody renamed. */
+  /** Gives up whole `.part` files that nobody renamed, and tries again what could not be quarantined. */
   #sweep(): void {
     const { clock, uploadTimeoutMs } = this.#options;
+    this.#background(this.#broken.retry());
     const nowMs = clock.monotonicMs();
     for (const session of this.#sessions) {
       const { closedAtMs, files } = session;
@@ -403,15 +362,17 @@ export class IncomingUploads {
   #storageRefusal(error: unknown): unknown {
     if (error instanceof FtpRefusal) return error;
     this.#options.logger.error({ err: error }, 'upload could not be stored');
+    const faultId = error instanceof Error ? readFaultMark(error.message) : undefined;
+    const mark = faultId === undefined ? '' : ` ${faultMark(faultId)}`;
     if (isErrorCode(error, 'ENOSPC', 'EDQUOT')) {
       this.#options.disk.reportFull();
-      return new FtpRefusal(452, 'Insufficient storage space', { cause: error });
+      return new FtpRefusal(452, `Insufficient storage space${mark}`, { cause: error });
     }
     if (++this.#refusedInARow === 1) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'an unknown error';
       this.#options.sink.alert('UPLOAD_STORAGE', 1, `uploads cannot be stored: ${code}`);
     }
-    return new FtpRefusal(451, 'The upload could not be stored', { cause: error });
+    return new FtpRefusal(451, `The upload could not be stored${mark}`, { cause: error });
   }
 
   #background(work: Promise<void>): void {

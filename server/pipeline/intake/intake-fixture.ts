@@ -85,6 +85,17 @@ export async function makeFrame(comment?: Partial<FrameComment>): Promise<Buffer
   });
 }
 
+const FIRST_PORT = 30_000;
+const WINDOW_PORTS = 230;
+const WINDOWS = 12;
+let windowsUsed = Math.floor(Math.random() * WINDOWS);
+
+/** Passive ports for one of several intakes in this process: they would race for those of a common range. */
+function nextPassivePorts(): { min: number; max: number } {
+  const min = FIRST_PORT + (windowsUsed++ % WINDOWS) * WINDOW_PORTS;
+  return { min, max: min + WINDOW_PORTS - 1 };
+}
+
 export interface Bench {
   readonly dataDir: string;
   readonly intake: RunningIntake;
@@ -96,12 +107,14 @@ export interface Bench {
   close(): Promise<void>;
 }
 
+/** @param overrides with a `dataDir` of the caller, which is then not removed */
 export async function makeBench(overrides: Partial<IntakeOptions> = {}): Promise<Bench> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'brownout-intake-'));
+  const dataDir = overrides.dataDir ?? (await mkdtemp(join(tmpdir(), 'brownout-intake-')));
   const credentials = await loadCredentials(dataDir);
   const logger = createLogger('test', 'silent');
   const clients: PlainFtp[] = [];
   const password = credentials[CAMERA] ?? '';
+  const passivePorts = nextPassivePorts();
   const make = async (more: Partial<IntakeOptions>) => {
     const sink = new RecordingSink();
     const intake = createIntake({
@@ -115,6 +128,7 @@ export async function makeBench(overrides: Partial<IntakeOptions> = {}): Promise
       scanIntervalMs: 100,
       stableMs: 200,
       retryMs: 20,
+      passivePorts,
       ...overrides,
       ...more,
     });
@@ -146,7 +160,7 @@ export async function makeBench(overrides: Partial<IntakeOptions> = {}): Promise
     async close() {
       for (const client of clients) client.close();
       await running.intake.close();
-      await rm(dataDir, { recursive: true, force: true });
+      if (overrides.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
     },
   };
 }

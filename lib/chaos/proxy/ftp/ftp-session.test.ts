@@ -113,18 +113,6 @@ describe('FtpSession', () => {
     expect(await readdir(root)).not.toContain('refused.jpg');
   });
 
-  it('answers 421 to new sessions and 451 to uploads of open ones under server_error', async () => {
-    const open = await login();
-    const id = await harness.arm('ftp', 'server_error');
-    await expect(login()).rejects.toMatchObject({
-      code: 421,
-      message: expect.stringContaining('[brownout:'),
-    });
-    await expect(upload(open, 'no.jpg', PHOTO)).rejects.toMatchObject({ code: 451 });
-    await harness.end(id);
-    await upload(await login(), 'yes.jpg', PHOTO);
-  });
-
   it('holds an upload in the middle, then cuts it so that nobody takes a part for the whole', async () => {
     const client = await login();
     const id = await harness.arm('ftp', 'timeout', { params: { delayMs: 20_000, channel: 'data' } });
@@ -150,35 +138,6 @@ describe('FtpSession', () => {
     const startedAt = performance.now();
     await expect(upload(client, 'late.jpg', PHOTO)).rejects.toThrow();
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(190);
-  });
-
-  it('holds the control connection when asked to', async () => {
-    const client = await login(300);
-    const id = await harness.arm('ftp', 'timeout', { params: { channel: 'control' } });
-    await expect(client.pwd()).rejects.toThrow(/Timeout/);
-    await expect(login(300)).rejects.toThrow(/Timeout/);
-    await harness.end(id);
-    expect(await (await login()).pwd()).toBe('/');
-  });
-
-  it('delays every command', async () => {
-    const client = await login();
-    const id = await harness.arm('ftp', 'latency', { params: { latencyMs: 120 } });
-    const startedAt = performance.now();
-    await client.send('NOOP');
-    await client.send('NOOP');
-    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(235);
-    await harness.end(id);
-  });
-
-  it.each(['connection_error', 'unavailable'])('refuses under %s and is clean right after', async (type) => {
-    const client = await login();
-    const id = await harness.arm('ftp', type);
-    await vi.waitFor(() => expect(client.closed).toBe(true), 1000);
-    await expect(login()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    await harness.end(id);
-    await upload(await login(), `${type}.jpg`, PHOTO);
-    expect((await stat(join(root, `${type}.jpg`))).size).toBe(PHOTO.length);
   });
 
   it('resets an upload under packet loss', async () => {
