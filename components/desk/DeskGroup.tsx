@@ -123,7 +123,8 @@ function TypeSwitch({
       {form && (
         <li>
           <FaultForm
-            onStart={(request) => void startFault(request)}
+            fault={fault}
+            key={fault?.id ?? 'off'}
             service={service}
             ttl={catalogue.ttl}
             type={type}

@@ -1,4 +1,4 @@
-import type { StartFault } from '#lib/protocol/faults.ts';
+import type { ChangeFault, StartFault } from '#lib/protocol/faults.ts';
 import { command } from '../socket.ts';
 import {
   clearRefusal,
@@ -59,9 +59,12 @@ export async function takeOverFault(fault: ObservedFault): Promise<void> {
   if (!answer.ok) refuse(faultKey(fault.service, fault.type), answer.error);
 }
 
-export async function changeRatio(fault: ObservedFault, ratio: number): Promise<void> {
-  const answer = await command('fault:change', { id: fault.id, ratio });
+/** Changes strength, modifiers or lease; all of it or nothing. */
+export async function changeFault(fault: ObservedFault, change: ChangeFault): Promise<boolean> {
+  clearRefusal();
+  const answer = await command('fault:change', { ...change, id: fault.id });
   if (!answer.ok) refuse(faultKey(fault.service, fault.type), answer.error);
+  return answer.ok;
 }
 
 /** How long the observed list may take to agree with an answer before the switch goes back to what is observed. */

@@ -1,5 +1,11 @@
 /** A control of the fault form, made from one property of a type's JSON Schema. */
-export type FormField = { name: string; title: string; description: string } & (
+export type FormField = {
+  name: string;
+  title: string;
+  description: string;
+  /** Services that look at it. @default all */
+  onlyFor?: string[] | undefined;
+} & (
   | { kind: 'number'; unit: string; min: number; max: number; step: number; default: number }
   | { kind: 'choice'; options: string[]; default: string }
   | { kind: 'switch'; default: boolean }
@@ -28,6 +34,7 @@ function formField(name: string, property: Schema): FormField | undefined {
     name,
     title: text(property['title']) ?? name,
     description: text(property['description']) ?? '',
+    onlyFor: strings(property['onlyFor']),
   };
   const fallback = property['default'];
   const choices = strings(property['enum']);

@@ -12,7 +12,7 @@ const catalogue: Catalogue = {
       plane: 'protocol',
       services: ['redis'],
       defaultRatio: 0.5,
-      modifiers: [],
+      modifiers: {},
       params: {},
       promises: [],
     },

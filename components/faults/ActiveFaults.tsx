@@ -1,8 +1,11 @@
 'use client';
 
-import { Square, TimerReset } from 'lucide-react';
+import { SlidersHorizontal, Square, TimerReset } from 'lucide-react';
 import { useState } from 'react';
-import { changeRatio, extendFault, stopFaults, takeOverFault } from '../desk/fault-commands.ts';
+import { FaultForm } from '../desk/FaultForm.tsx';
+import { changeFault, extendFault, stopFaults, takeOverFault } from '../desk/fault-commands.ts';
+import { fittingModifiers } from '../desk/fault-draft.ts';
+import { useCatalogue } from '../stores/catalogue-store.ts';
 import { useConnection } from '../stores/connection-store.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { faultKey, type ObservedFault, useFaults } from '../stores/faults-store.ts';
@@ -10,6 +13,7 @@ import { LeaseRing } from '../visual/LeaseRing.tsx';
 import { clockDuration, count, exactTime, percent } from '../visual/quantity.ts';
 import { StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
+import { kindWords, settingWords } from './fault-words.ts';
 import { propagation } from './propagation.ts';
 
 /** What we have broken, who, how long left. */
@@ -44,17 +48,20 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
   const mine = fault.owner.tabId === tabId;
   const [draft, setDraft] = useState<number | null>(null);
   const ratio = draft ?? fault.ratio;
-  const params = Object.entries(fault.params)
-    .filter(([, value]) => !(Array.isArray(value) && value.length === 0))
-    .map(([name, value]) => `${name} ${String(value)}`)
-    .join(' · ');
+  const [form, setForm] = useState(false);
+  const catalogue = useCatalogue((store) => store.catalogue);
+  const type = catalogue?.types.find((each) => each.type === fault.type);
+  const takesRatio = type && fittingModifiers(type, fault.service).names.includes('ratio');
+  const refusal = useFaults((store) => (store.refusal?.key === key ? store.refusal.text : null));
+  const settings = [...settingWords(fault), `seed ${fault.seed}`].join(' · ');
+  const kinds = kindWords(fault);
   return (
     <li className="hatch px-3 py-2" data-testid={`active-fault-${fault.service}-${fault.type}`}>
       <div className="flex items-center gap-2">
         <span className="text-injected-ink">
           <StatusMark size={14} status="injected" />
         </span>
-        <span className="min-w-0 flex-1 truncate font-semibold" title={params}>
+        <span className="min-w-0 flex-1 truncate font-semibold" title={settings}>
           {fault.service} · {fault.title.toLowerCase()}
         </span>
         <span
@@ -65,15 +72,25 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
           <LeaseRing deadlineMs={fault.deadlineMs} ttlMs={fault.ttlMs} />
         </span>
       </div>
-      <p className="mt-0.5 truncate text-[12px] text-muted" title={params}>
+      <p className="mt-0.5 truncate text-[12px] text-muted" title={kinds.join(' · ')}>
         {mine ? 'you' : fault.owner.name}
         {fault.owner.kind === 'rest' && fault.owner.name !== 'REST' && ' (REST)'} · {hitWords(fault)} · armed
         in {Math.round(fault.armedInMs)} ms
       </p>
+      {kinds.length > 0 && (
+        <p className="truncate text-[12px] text-muted" data-testid="fault-kinds" title={kinds.join(' · ')}>
+          {kindWords(fault, 3).join(' · ')}
+        </p>
+      )}
+      <p className="text-[12px] break-words text-muted" data-testid="fault-settings">
+        {settings}
+      </p>
       <Stopwatch fault={fault} />
       {fault.warning && <p className="text-[12px] text-degraded-ink">{fault.warning}</p>}
       <div className="mt-1.5 flex items-center gap-1.5">
-        <label className="flex min-w-0 flex-1 items-center gap-1.5 text-[12px] text-muted">
+        <label
+          className={`flex min-w-0 flex-1 items-center gap-1.5 text-[12px] text-muted ${takesRatio ? '' : 'invisible'}`}
+        >
           <span className="sr-only">Share of calls hit</span>
           <input
             aria-valuetext={percent(ratio)}
@@ -90,6 +107,18 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
           />
           <span className="w-11 text-right whitespace-nowrap">{percent(ratio)}</span>
         </label>
+        <button
+          aria-expanded={form}
+          aria-label={`Change ${fault.title} on ${fault.service}`}
+          className="small-button"
+          data-testid="change-fault"
+          disabled={!type}
+          onClick={() => setForm(!form)}
+          title="Change parameters and modifiers"
+          type="button"
+        >
+          <SlidersHorizontal aria-hidden="true" size={13} />
+        </button>
         {!mine && (
           <button
             className="small-button"
@@ -120,11 +149,20 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
           <Square aria-hidden="true" fill="currentColor" size={10} /> Stop
         </button>
       </div>
+      {refusal && (
+        <p className="mt-1 border-l-2 border-open pl-2 text-[12px] text-open-ink" role="alert">
+          {refusal}
+        </p>
+      )}
+      {form && type && catalogue && (
+        <FaultForm fault={fault} service={fault.service} ttl={catalogue.ttl} type={type} />
+      )}
     </li>
   );
 
   function commitRatio(): void {
-    if (draft !== null && draft !== fault.ratio) void changeRatio(fault, draft).finally(() => setDraft(null));
+    if (draft !== null && draft !== fault.ratio)
+      void changeFault(fault, { ratio: draft }).finally(() => setDraft(null));
     else setDraft(null);
   }
 }

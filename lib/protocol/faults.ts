@@ -1,7 +1,20 @@
 import { z } from 'zod';
-import type { FaultEndReason, FaultPlane, InjectorName, ServiceName } from '../chaos/faults/fault.ts';
+import type {
+  FaultEndReason,
+  FaultModifier,
+  FaultPlane,
+  InjectorName,
+  MatchKind,
+  ServiceName,
+} from '../chaos/faults/fault.ts';
 
-export type { FaultEndReason, FaultPlane, InjectorName, ServiceName } from '../chaos/faults/fault.ts';
+export type {
+  FaultEndReason,
+  FaultPlane,
+  InjectorName,
+  MatchKind,
+  ServiceName,
+} from '../chaos/faults/fault.ts';
 
 /** Limits of every lease. */
 export const TTL_DEFAULT_MS = 60_000;
@@ -152,6 +165,13 @@ export interface HaltReceipt {
 export const haltSchema = z.strictObject({ reason: z.string().max(500).optional() });
 export const resumeSchema = z.strictObject({ reason: z.string().min(1).max(500) });
 
+/** What makes sense for a fault type on one service. */
+export interface FittingModifiers {
+  names: FaultModifier[];
+  /** What `match` can name; empty when there is no `match`. */
+  match: MatchKind[];
+}
+
 /** `GET /catalogue`. */
 export interface Catalogue {
   services: { name: ServiceName; title: string; description: string; types: string[] }[];
@@ -162,8 +182,8 @@ export interface Catalogue {
     plane: FaultPlane;
     services: ServiceName[];
     defaultRatio: number;
-    /** Modifiers of `POST /faults` that this type takes; the others are refused. */
-    modifiers: ('pulse' | 'failFirst' | 'rampMs')[];
+    /** What `POST` and `PATCH /faults` take for it on each of its services; anything else is refused. */
+    modifiers: Partial<Record<ServiceName, FittingModifiers>>;
     /** JSON Schema (2020-12) of `params`, with `title`, `description`, `unit`, `default`, bounds. */
     params: Record<string, unknown>;
     promises: { service: ServiceName; text: string }[];

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { FAULT_TYPES, faultTypesFor } from '../../lib/chaos/faults/catalogue.ts';
 import { SERVICE_NAMES, type ServiceName } from '../../lib/chaos/faults/fault.ts';
-import { modifiersOf } from '../../lib/chaos/faults/modifiers.ts';
+import { matchKindsOf, modifiersOf } from '../../lib/chaos/faults/modifiers.ts';
 import { PRESETS } from '../../lib/chaos/faults/presets.ts';
 import { type Catalogue, TTL_DEFAULT_MS, TTL_MAX_MS, TTL_MIN_MS } from '../../lib/protocol/faults.ts';
 
@@ -33,7 +33,12 @@ export function readCatalogue(): Catalogue {
       plane: declared.plane,
       services: [...declared.services],
       defaultRatio: declared.defaultRatio ?? 1,
-      modifiers: [...modifiersOf(declared)],
+      modifiers: Object.fromEntries(
+        declared.services.map((service) => [
+          service,
+          { names: [...modifiersOf(declared, service)], match: [...matchKindsOf(declared, service)] },
+        ]),
+      ),
       params: z.toJSONSchema(declared.params, { io: 'input' }),
       promises: [...(declared.promises ?? [])],
     })),

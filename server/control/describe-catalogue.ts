@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { FAULT_TYPES, injectorFor } from '#lib/chaos/faults/catalogue.ts';
 import type { FaultType } from '#lib/chaos/faults/define.ts';
-import { modifiersOf } from '#lib/chaos/faults/modifiers.ts';
+import { matchKindsOf, modifiersOf } from '#lib/chaos/faults/modifiers.ts';
 import { PRESETS } from '#lib/chaos/faults/presets.ts';
 
 interface ParameterSchema {
@@ -20,9 +20,9 @@ export function describeCatalogue(): string {
   return `${[
     '# Fault types',
     'This page is written by `npm run docs` from `lib/chaos/faults/`; a test fails when it is out of date.',
-    'Every fault is a lease: it ends after `ttlMs` (1 s to 15 min, default 60 s) where it acts, whatever happens to the console. `ratio` (0–1) is the share of calls that are hit; `seed` makes the same calls meet the same fate; `match` narrows it to a route, a command, SQL text or a file name.',
+    'Every fault is a lease: it ends after `ttlMs` (1 s to 15 min, default 60 s) where it acts, whatever happens to the console. `ratio` (0–1) is the share of calls that are hit; `seed` makes the same calls meet the same fate; `match` narrows it to calls whose route, command, SQL text or file name contains the given text, in any case of letters. A modifier that means nothing for a type on a service is refused by name.',
     [
-      'Modifiers of `POST /faults`, counted and timed where the fault acts, on the monotonic clock from its start:',
+      'Modifiers of `POST` and `PATCH /faults` (there `null` takes one away), counted and timed where the fault acts, on the monotonic clock from its start:',
       '',
       '- `pulse` `{activeMs, dormantMs}`: it acts and rests in turns, beginning with acting. Calls made while it rests are not counted.',
       '- `failFirst` n: only the first n matching calls can be hit (`ratio` still decides which of them); then all is well again. Health checks are counted apart.',
@@ -47,16 +47,29 @@ function describeType(type: FaultType): string {
   return [
     `## \`${type.type}\`: ${type.title}`,
     type.description,
-    `Services: ${type.services.join(', ')}. Plane: ${type.plane}; acts in: ${injectors.join(', ')}. Default ratio: ${type.defaultRatio ?? 1}. Modifiers: ${
-      modifiersOf(type)
-        .map((name) => `\`${name}\``)
-        .join(', ') || 'none'
-    }.`,
+    `Services: ${type.services.join(', ')}. Plane: ${type.plane}; acts in: ${injectors.join(', ')}. Default ratio: ${type.defaultRatio ?? 1}. ${describeModifiers(type)}`,
     describeParameters(type),
     promises.length > 0 ? `What the system promises under it:\n\n${promises.join('\n')}` : '',
   ]
     .filter(Boolean)
     .join('\n\n');
+}
+
+/** Services that take the same are named together. */
+function describeModifiers(type: FaultType): string {
+  const services = new Map<string, string[]>();
+  for (const service of type.services) {
+    const match = matchKindsOf(type, service).join(', ');
+    const names = modifiersOf(type, service).map(
+      (name) => `\`${name}\`${name === 'match' ? ` (${match})` : ''}`,
+    );
+    const text = names.join(', ') || 'none';
+    services.set(text, [...(services.get(text) ?? []), service]);
+  }
+  const parts = [...services].map(([text, on]) =>
+    services.size === 1 ? text : `on ${on.join(', ')}: ${text}`,
+  );
+  return `Modifiers: ${parts.join('; ')}.`;
 }
 
 function describeParameters(type: FaultType): string {

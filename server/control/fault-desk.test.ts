@@ -114,6 +114,20 @@ describe('FaultDesk', () => {
       status: 412,
       body: { code: 'STALE_VERSION' },
     });
+    const modifiers = { match: { command: 'SET' }, pulse: { activeMs: 500, dormantMs: 700 }, failFirst: 5 };
+    const modified = await system.call('PATCH', path, { ...modifiers, rampMs: 2000 });
+    expect(modified.body).toMatchObject({ version: 3, ratio: 0.5, ...modifiers, rampMs: 2000 });
+    expect(injector.all()[0]).toMatchObject({ version: 3, ...modifiers, rampMs: 2000 });
+    const fewer = await system.call('PATCH', path, { pulse: null, failFirst: null, rampMs: null });
+    expect(fewer.body).toMatchObject({ version: 4, match: { command: 'SET' } });
+    for (const name of ['pulse', 'failFirst', 'rampMs']) {
+      expect(fewer.body).not.toHaveProperty(name);
+      expect(injector.all()[0]).not.toHaveProperty(name);
+    }
+    expect(await system.call('PATCH', path, { ratio: 0.9, match: { sql: 'x' } })).toMatchObject({
+      status: 422,
+      body: { code: 'INVALID_INPUT', field: 'match.sql', value: 'x' },
+    });
     expect(await system.call('PATCH', path, { params: { latencyMs: -1 } })).toMatchObject({
       status: 422,
       body: { code: 'INVALID_INPUT', field: 'params.latencyMs' },
@@ -122,7 +136,13 @@ describe('FaultDesk', () => {
     const taken = await system.call('PATCH', path, { takeOver: true }, { 'x-brownout-operator': 'Bo' });
     expect(taken.body.owner.name).toBe('Bo');
     const changes = (await system.facts()).filter((fact) => fact.type === 'faultChanged');
-    expect(changes.map((fact) => fact.data.change)).toEqual(['strength', 'extended', 'takenOver']);
+    expect(changes.map((fact) => fact.data.change)).toEqual([
+      'strength',
+      'extended',
+      'strength',
+      'strength',
+      'takenOver',
+    ]);
   });
 
   it('refuses when the injector is not there', async () => {

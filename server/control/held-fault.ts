@@ -7,8 +7,8 @@ import type {
   FaultSpec,
   InjectorName,
   ServiceName,
+  TurnModifier,
 } from '../../lib/chaos/faults/fault.ts';
-import type { FaultModifier } from '../../lib/chaos/faults/modifiers.ts';
 import type { ActiveFault } from '../../lib/protocol/events.ts';
 import type { Fault, FaultReceipt, Owner } from '../../lib/protocol/faults.ts';
 
@@ -31,7 +31,7 @@ export interface PlannedFault {
   ratio: number;
   seed: number;
   match: FaultMatch | undefined;
-  modifiers: Pick<FaultSpec, FaultModifier>;
+  modifiers: Pick<FaultSpec, TurnModifier>;
   ttlMs: number;
   injector: InjectorName;
 }

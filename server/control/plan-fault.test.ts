@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '#lib/chaos/clock.ts';
 import { HeldFault } from './held-fault.ts';
-import { planFault } from './plan-fault.ts';
+import { changesStrength, planChange, planFault } from './plan-fault.ts';
 
 const refusal = (request: object) => {
   try {
@@ -45,10 +45,73 @@ describe('planFault', () => {
     ['pipeline', 'process_killed', { failFirst: 2 }, 'failFirst'],
     ['network', 'bandwidth', { rampMs: 1000 }, 'rampMs'],
     ['network', 'flapping', { pulse: { activeMs: 500, dormantMs: 500 } }, 'pulse'],
+    ['gpu', 'no_gpu', { ratio: 0.5 }, 'ratio'],
+    ['gpu', 'unavailable', { failFirst: 2 }, 'failFirst'],
+    ['network', 'dns_failure', { match: { route: '/' } }, 'match'],
+    ['redis', 'timeout', { match: { command: 'GET', sql: 'SELECT' } }, 'match.sql'],
+    ['yolo26', 'timeout', { match: { file: 'a.jpg' } }, 'match.file'],
   ])('refuses on %s %s a modifier that means nothing there', (service, type, modifiers, field) => {
     expect(refusal({ service, type, ...modifiers })).toMatchObject({
       field,
-      allowed: `absent: ${type} does not take it`,
+      allowed: `absent: ${type} on ${service} does not take it`,
     });
+  });
+});
+
+describe('planChange', () => {
+  const pulse = { activeMs: 500, dormantMs: 1500 };
+  const plan = () =>
+    planFault({
+      service: 'redis',
+      type: 'latency',
+      params: { jitterMs: 7 },
+      ratio: 0.5,
+      match: { command: 'GET' },
+      pulse,
+      failFirst: 3,
+    });
+  const refused = (change: Parameters<typeof planChange>[1]) => {
+    const before = plan();
+    try {
+      planChange(before, change);
+    } catch (error) {
+      expect(before).toEqual({ ...plan(), seed: before.seed }); // nothing half applied
+      return error;
+    }
+    throw new Error('Expected the change to be refused');
+  };
+
+  it('leaves what is absent, takes away what is null, and replaces the rest', () => {
+    const { params, ratio, match, modifiers } = plan();
+    expect(planChange(plan(), { ttlMs: 1000 })).toEqual({ params, ratio, match, modifiers });
+    expect(planChange(plan(), { match: null, pulse: null, failFirst: null, rampMs: null })).toEqual({
+      params,
+      ratio,
+      match: undefined,
+      modifiers: {},
+    });
+    const change = { params: { latencyMs: 9 }, ratio: 1, match: { command: 'SET' }, rampMs: 2000 };
+    expect(planChange(plan(), change)).toEqual({
+      params: { ...params, latencyMs: 9 },
+      ratio: 1,
+      match: { command: 'SET' },
+      modifiers: { pulse, failFirst: 3, rampMs: 2000 },
+    });
+  });
+
+  it.each([
+    [
+      'a parameter out of range beside a good ratio',
+      { ratio: 0.9, params: { latencyMs: -1 } },
+      'params.latencyMs',
+    ],
+    ['a match that means nothing there', { ratio: 0.9, match: { sql: 'x' } }, 'match.sql'],
+  ])('refuses %s whole', (_, change, field) => {
+    expect(refused(change)).toMatchObject({ code: 'INVALID_FAULT', field });
+  });
+
+  it('tells a change of what it does from one of its lease', () => {
+    expect(changesStrength({ ttlMs: 1000, takeOver: true })).toBe(false);
+    expect(changesStrength({ ttlMs: 1000, failFirst: null })).toBe(true);
   });
 });

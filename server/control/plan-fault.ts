@@ -1,8 +1,13 @@
 import { randomInt } from 'node:crypto';
 import { injectorFor } from '../../lib/chaos/faults/catalogue.ts';
 import type { FaultType } from '../../lib/chaos/faults/define.ts';
-import type { FaultSpec } from '../../lib/chaos/faults/fault.ts';
-import { type FaultModifier, modifiersOf } from '../../lib/chaos/faults/modifiers.ts';
+import {
+  type FaultModifier,
+  type FaultSpec,
+  MATCH_KINDS,
+  type ServiceName,
+} from '../../lib/chaos/faults/fault.ts';
+import { matchKindsOf, modifiersOf } from '../../lib/chaos/faults/modifiers.ts';
 import { PRESETS, type Preset } from '../../lib/chaos/faults/presets.ts';
 import { InvalidFaultError, validateFault } from '../../lib/chaos/faults/validate.ts';
 import {
@@ -21,6 +26,7 @@ import { invalidInput, parseInput } from './problem.ts';
 export function planFault(input: unknown): PlannedFault {
   const request: StartFault = parseInput(startFaultSchema, input);
   const { service, type, params } = validateFault(request.service, request.type, request.params);
+  refuseStrangers(request, type, service);
   return {
     service,
     type,
@@ -28,7 +34,7 @@ export function planFault(input: unknown): PlannedFault {
     ratio: request.ratio ?? type.defaultRatio ?? 1,
     seed: request.seed ?? randomInt(2 ** 32),
     match: request.match,
-    modifiers: chooseModifiers(request, type),
+    modifiers: chosen(request),
     ttlMs: request.ttlMs ?? TTL_DEFAULT_MS,
     injector: injectorFor(service, type),
   };
@@ -44,13 +50,10 @@ export type ChangedPlan = Pick<PlannedFault, 'params' | 'ratio' | 'match' | 'mod
 export function planChange(plan: PlannedFault, change: ChangeFault): ChangedPlan {
   const { service, type } = plan;
   const { params } = validateFault(service, type.type, { ...plan.params, ...change.params });
-  const match = change.match === undefined ? plan.match : (change.match ?? undefined);
-  return {
-    params,
-    ratio: change.ratio ?? plan.ratio,
-    match,
-    modifiers: chooseModifiers({ ...plan.modifiers, ...given(change) }, type),
-  };
+  refuseStrangers(change, type, service);
+  const { ratio = plan.ratio, match = plan.match } = change;
+  const modifiers = chosen({ ...plan.modifiers, ...given(change) });
+  return { params, ratio, match: match ?? undefined, modifiers };
 }
 
 /** Whether a change is about what the fault does, and not only about its lease or owner. */
@@ -58,25 +61,38 @@ export function changesStrength({ takeOver: _, ttlMs: __, ...rest }: ChangeFault
   return Object.values(rest).some((value) => value !== undefined);
 }
 
-const MODIFIERS: readonly FaultModifier[] = ['pulse', 'failFirst', 'rampMs'];
+const MODIFIERS: readonly FaultModifier[] = ['ratio', 'match', 'pulse', 'failFirst', 'rampMs'];
 
-type Modifiers = { [Name in FaultModifier]?: FaultSpec[Name] | null };
+/** null: taken away. */
+type Given = { readonly [Name in FaultModifier]?: FaultSpec[Name] | null | undefined };
 
-function given(change: ChangeFault): Modifiers {
-  return Object.fromEntries(
-    MODIFIERS.filter((name) => change[name] !== undefined).map((name) => [name, change[name]]),
-  );
-}
-
-/** @throws {InvalidFaultError} naming a modifier that makes no sense for the type */
-function chooseModifiers(request: Modifiers, type: FaultType): PlannedFault['modifiers'] {
-  const fitting = modifiersOf(type);
+/** @throws {InvalidFaultError} naming a modifier, or a part of `match`, that makes no sense for the type there */
+function refuseStrangers(request: Given, type: FaultType, service: ServiceName): void {
+  const absent = `absent: ${type.type} on ${service} does not take it`;
+  const fitting = modifiersOf(type, service);
   for (const name of MODIFIERS) {
     if (request[name] !== undefined && !fitting.includes(name)) {
-      throw new InvalidFaultError(name, request[name], `absent: ${type.type} does not take it`);
+      throw new InvalidFaultError(name, request[name], absent);
     }
   }
-  const { pulse, failFirst, rampMs } = request;
+  const kinds = matchKindsOf(type, service);
+  for (const kind of MATCH_KINDS) {
+    const text = request.match?.[kind];
+    if (text !== undefined && !kinds.includes(kind))
+      throw new InvalidFaultError(`match.${kind}`, text, absent);
+  }
+}
+
+/** The modifiers that a change names, taken away or given; what is absent stays. */
+function given({ pulse, failFirst, rampMs }: Given): Given {
+  return {
+    ...(pulse !== undefined && { pulse }),
+    ...(failFirst !== undefined && { failFirst }),
+    ...(rampMs !== undefined && { rampMs }),
+  };
+}
+
+function chosen({ pulse, failFirst, rampMs }: Given): PlannedFault['modifiers'] {
   return { ...(pulse && { pulse }), ...(failFirst && { failFirst }), ...(rampMs && { rampMs }) };
 }
 

@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import type { FailureKind, FaultParams, FaultPlane, FaultPulse, InjectorName, ServiceName } from './fault.ts';
+import type {
+  FailureKind,
+  FaultParams,
+  FaultPlane,
+  FaultPulse,
+  InjectorName,
+  MatchKind,
+  ServiceName,
+} from './fault.ts';
 import type { ProxyRule } from './proxy-rule.ts';
 
 /** How the seed document words what must happen to the system under the fault. */
@@ -32,6 +40,10 @@ export interface FaultType {
   readonly injector?: InjectorName;
   /** False: it changes a state instead of hitting calls, so that no first calls and no ramp exist. @default true */
   readonly perCall?: boolean;
+  /** Services on which it changes a state all the same. @default none */
+  readonly stateOn?: readonly ServiceName[];
+  /** What a `match` can name, when that does not follow from service and plane (see `matchKindsOf`). */
+  readonly matches?: readonly MatchKind[];
   /** A ramp makes its delay grow; otherwise its ratio. */
   readonly rampsDelay?: boolean;
   /** Turns of acting and not acting that belong to the type itself. */

@@ -62,11 +62,18 @@ export interface FaultMatch {
   file?: string | undefined;
 }
 
+export const MATCH_KINDS = ['route', 'command', 'sql', 'file'] as const satisfies (keyof FaultMatch)[];
+export type MatchKind = (typeof MATCH_KINDS)[number];
+
 /** Turns of acting and not acting, from the fault's start; acting comes first. */
 export interface FaultPulse {
   readonly activeMs: number;
   readonly dormantMs: number;
 }
+
+/** Modifiers about when and how strongly a fault acts. */
+export type TurnModifier = 'pulse' | 'failFirst' | 'rampMs';
+export type FaultModifier = 'ratio' | 'match' | TurnModifier;
 
 /** What an injector needs to act: a validated fault with its lease. */
 export interface FaultSpec {

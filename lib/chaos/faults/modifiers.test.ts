@@ -4,7 +4,7 @@ import { ManualClock } from '../clock.ts';
 import { FAULT_TYPES, findFaultType } from './catalogue.ts';
 import type { FaultSpec } from './fault.ts';
 import { FaultInjector } from './injector.ts';
-import { modifiersOf } from './modifiers.ts';
+import { matchKindsOf, modifiersOf } from './modifiers.ts';
 
 function makeFault(overrides: Partial<FaultSpec> = {}): FaultSpec {
   return {
@@ -197,14 +197,22 @@ describe('rampMs', () => {
 
 describe('modifiersOf', () => {
   it.each([
-    ['server_error', ['pulse', 'failFirst', 'rampMs']],
-    ['latency', ['pulse', 'failFirst', 'rampMs']],
-    ['process_killed', ['pulse']],
-    ['bandwidth', ['pulse']],
-    ['flapping', []],
-  ])('%s takes %j', (type, modifiers) => {
+    ['redis', 'server_error', ['ratio', 'match', 'pulse', 'failFirst', 'rampMs'], ['command']],
+    ['database', 'latency', ['ratio', 'match', 'pulse', 'failFirst', 'rampMs'], ['command', 'sql']],
+    ['yolo26', 'timeout', ['ratio', 'match', 'pulse', 'failFirst', 'rampMs'], ['route']],
+    ['ftp', 'corrupted_file', ['ratio', 'match', 'pulse', 'failFirst', 'rampMs'], ['file']],
+    ['network', 'dns_failure', ['ratio', 'pulse', 'failFirst', 'rampMs'], []],
+    ['redis', 'unavailable', ['ratio', 'pulse', 'failFirst', 'rampMs'], []],
+    ['gpu', 'unavailable', ['pulse'], []],
+    ['gpu', 'latency', ['ratio', 'match', 'pulse', 'failFirst', 'rampMs'], ['route']],
+    ['pipeline', 'process_killed', ['pulse'], []],
+    ['network', 'bandwidth', ['ratio', 'pulse'], []],
+    ['network', 'flapping', ['ratio'], []],
+    ['network', 'partition', ['ratio', 'pulse', 'failFirst', 'rampMs'], []],
+  ] as const)('on %s %s takes %j and matches %j', (service, type, modifiers, kinds) => {
     const declared = findFaultType(type);
-    expect(declared && modifiersOf(declared)).toEqual(modifiers);
+    expect(declared && modifiersOf(declared, service)).toEqual(modifiers);
+    expect(declared && matchKindsOf(declared, service)).toEqual(kinds);
   });
 
   it('knows a rhythm for the default parameters of each type that declares one', () => {

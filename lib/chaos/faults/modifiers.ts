@@ -1,15 +1,53 @@
 import { findFaultType } from './catalogue.ts';
 import type { FaultType } from './define.ts';
-import type { FaultPulse, FaultSpec } from './fault.ts';
+import {
+  type FaultModifier,
+  type FaultPulse,
+  type FaultSpec,
+  MATCH_KINDS,
+  type MatchKind,
+  type ServiceName,
+} from './fault.ts';
+import type { ProxyAction } from './proxy-rule.ts';
 
-export type FaultModifier = 'pulse' | 'failFirst' | 'rampMs';
-
-/** The modifiers that make sense for a type. */
-export function modifiersOf(type: FaultType): readonly FaultModifier[] {
+/** The modifiers that make sense for a type on a service; whatever else is given is refused. */
+export function modifiersOf(type: FaultType, service: ServiceName): readonly FaultModifier[] {
+  const state = isState(type, service);
   return [
+    ...(state ? [] : (['ratio'] as const)),
+    ...(matchKindsOf(type, service).length > 0 ? (['match'] as const) : []),
     ...(type.rhythm ? [] : (['pulse'] as const)),
-    ...(type.perCall === false ? [] : (['failFirst', 'rampMs'] as const)),
+    ...(state || type.perCall === false ? [] : (['failFirst', 'rampMs'] as const)),
   ];
+}
+
+/** What a `match` can name about the calls that the type hits there; nothing where it hits no single calls. */
+export function matchKindsOf(type: FaultType, service: ServiceName): readonly MatchKind[] {
+  if (type.matches) return type.matches;
+  if (isState(type, service) || type.perCall === false) return [];
+  if (type.proxy && (type.proxy.isolates || ON_CONNECTIONS.has(type.proxy.action))) return [];
+  if (type.injector === 'cameras' || type.injector === 'pipeline') return ['file'];
+  return CALL_TEXTS[service] ?? [];
+}
+
+/** What these do is done to a connection, whatever is called on it. */
+const ON_CONNECTIONS: ReadonlySet<ProxyAction> = new Set(['refuse', 'cut', 'drop', 'throttle', 'linger']);
+
+/** What is known of a single call. */
+const CALL_TEXTS: Readonly<Partial<Record<ServiceName, readonly MatchKind[]>>> = {
+  yolo26: ['route'],
+  nemotron: ['route'],
+  gpu: ['route'],
+  redis: ['command'],
+  pubsub: ['command'],
+  database: ['command', 'sql'],
+  ftp: ['command', 'file'],
+  network: MATCH_KINDS,
+};
+
+/** It changes a state of the service, and hits no share of anything. */
+function isState(type: FaultType, service: ServiceName): boolean {
+  return type.stateOn?.includes(service) ?? (type.perCall === false && !type.proxy);
 }
 
 /** The turns in which a fault acts: its type's own or its modifier. */

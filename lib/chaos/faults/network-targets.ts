@@ -5,4 +5,8 @@ import { PROXIED_SERVICES } from './fault.ts';
 export const networkTargets = z
   .array(z.enum(PROXIED_SERVICES))
   .default([])
-  .meta({ title: 'Services', description: 'For the service "network": which proxies act; empty means all' });
+  .meta({
+    title: 'Services',
+    description: 'For the service "network": which proxies act; empty means all',
+    onlyFor: ['network'],
+  });

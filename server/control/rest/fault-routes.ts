@@ -55,7 +55,8 @@ export function addFaultRoutes(context: EndpointContext, desk: FaultDesk): void 
     {
       method: 'patch',
       path: '/api/v1/faults/{id}',
-      summary: 'Changes strength or lease of a fault; If-Match takes its version',
+      summary:
+        'Changes parameters, modifiers (null takes one away) or lease of a fault, all of it or nothing; If-Match takes its version',
       body: changeFaultSchema,
       answer: faultSchema,
       refusals: ['FAULT_NOT_FOUND', 'STALE_VERSION', 'INJECTOR_UNAVAILABLE'],

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 import { networkTargets } from '../network-targets.ts';
+import { OUTAGE_PROMISES } from '../outage-promises.ts';
 
 export default defineFaultType({
   type: 'connection_error',
@@ -10,10 +11,11 @@ export default defineFaultType({
   plane: 'network',
   services: ['yolo26', 'nemotron', 'redis', 'database', 'network', 'ftp', 'gpu', 'pubsub'],
   params: z.strictObject({ services: networkTargets }),
+  stateOn: ['gpu'],
   proxy: { action: 'refuse' },
   makes: ['refused', 'reset', 'timeout'],
   promises: [
-    { service: 'redis', text: 'In-memory cache and memory queue take over; jobs drain back in order.' },
-    { service: 'database', text: '503 with Retry-After or cached data marked stale; health degraded.' },
+    ...OUTAGE_PROMISES,
+    { service: 'gpu', text: '/health says "device: cpu"; the LLM exceeds its time-out: default scores.' },
   ],
 });

@@ -23,6 +23,7 @@ export default defineFaultType({
     ),
     services: networkTargets,
   }),
+  matches: [],
   makes: ['unresolved', 'timeout', 'reset'],
   promises: [
     {

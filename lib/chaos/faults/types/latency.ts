@@ -24,5 +24,14 @@ export default defineFaultType({
   promises: [
     { service: 'network', text: 'Operations succeed with longer response times.' },
     { service: 'database', text: 'Slow reads are answered from the cache, marked stale.' },
+    { service: 'yolo26', text: 'Detections come later; beyond their time-out as under a time-out.' },
+    { service: 'nemotron', text: 'Analyses come later; beyond their time-out as under a time-out.' },
+    { service: 'redis', text: 'Work goes on; a call beyond its time-out skips the cache.' },
+    { service: 'ftp', text: 'Uploads take longer and arrive whole.' },
+    {
+      service: 'gpu',
+      text: 'Inference takes longer; beyond the time-out of its clients as under a time-out.',
+    },
+    { service: 'pubsub', text: 'Viewers see events later, all of them.' },
   ],
 });

@@ -10,10 +10,17 @@ export default defineFaultType({
   plane: 'protocol',
   services: ['pubsub'],
   params: z.strictObject({ channel: channelPart }),
+  matches: [],
   proxy: {
     action: 'answer',
     looksAt: publishes,
     redisReply: () => ({ reply: ':0\r\n', queued: ['EVAL', 'return 0', '0'] }),
   },
   makes: [], // nobody is told
+  promises: [
+    {
+      service: 'pubsub',
+      text: "A message that nobody heard is counted, and goes straight to this process's viewers.",
+    },
+  ],
 });

@@ -17,6 +17,7 @@ export default defineFaultType({
       unit: 'items',
     }),
   }),
+  matches: [],
   proxy: {
     action: 'malform',
     looksAt: (call) => call.route === '/detect/batch',

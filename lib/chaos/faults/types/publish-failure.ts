@@ -10,6 +10,13 @@ export default defineFaultType({
   plane: 'protocol',
   services: ['pubsub'],
   params: z.strictObject({ channel: channelPart }),
+  matches: [],
   proxy: { action: 'answer', looksAt: publishes },
   makes: ['error_reply'],
+  promises: [
+    {
+      service: 'pubsub',
+      text: "Publishing is tried again, then events go straight to this process's viewers.",
+    },
+  ],
 });

@@ -17,6 +17,13 @@ export default defineFaultType({
     ),
     channel: channelPart,
   }),
+  matches: [],
   proxy: { action: 'hold', looksAt: publishes },
   makes: ['timeout', 'reset'],
+  promises: [
+    {
+      service: 'pubsub',
+      text: "Publishing is tried again, then events go straight to this process's viewers.",
+    },
+  ],
 });

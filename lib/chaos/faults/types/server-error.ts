@@ -17,7 +17,11 @@ export default defineFaultType({
       .min(500)
       .max(599)
       .default(500)
-      .meta({ title: 'HTTP status', description: 'Status of the answer; only HTTP services use it' }),
+      .meta({
+        title: 'HTTP status',
+        description: 'Status of the answer; only HTTP services use it',
+        onlyFor: ['yolo26', 'nemotron', 'network'],
+      }),
     services: networkTargets,
   }),
   proxy: { action: 'answer', httpAnswer: ({ params }) => ({ status: Number(params['status']) }) },
@@ -25,5 +29,17 @@ export default defineFaultType({
   promises: [
     { service: 'yolo26', text: 'The breaker opens; jobs go to the fallback queue.' },
     { service: 'nemotron', text: 'Default risk score, marked; re-analysed later.' },
+    { service: 'redis', text: 'In-memory cache and memory queue take over; jobs drain back in order.' },
+    {
+      service: 'database',
+      text: '503 with Retry-After or cached data marked stale; writes are made up for.',
+    },
+    { service: 'ftp', text: 'Cameras keep the frame and send it again.' },
+    { service: 'gpu', text: 'The call is answered with an error; its job waits and is tried again.' },
+    {
+      service: 'pubsub',
+      text: "Publishing is tried again, then events go straight to this process's viewers.",
+    },
+    { service: 'network', text: 'The breakers open; work waits and is done later.' },
   ],
 });

@@ -15,4 +15,5 @@ export default defineFaultType({
   }),
   proxy: { action: 'linger' },
   makes: ['timeout'],
+  promises: [{ service: 'network', text: 'Connections are given back later; nothing is lost.' }],
 });

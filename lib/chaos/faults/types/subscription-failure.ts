@@ -11,6 +11,7 @@ export default defineFaultType({
   plane: 'protocol',
   services: ['pubsub'],
   params: z.strictObject({ channel: channelPart }),
+  matches: [],
   proxy: {
     action: 'answer',
     looksAt: (call, fault) => isSubscribing(call.command) && onChannel(call, fault),
@@ -19,4 +20,10 @@ export default defineFaultType({
     }),
   },
   makes: ['error_reply'],
+  promises: [
+    {
+      service: 'pubsub',
+      text: 'Each channel that failed is named; it is subscribed to when it is allowed again.',
+    },
+  ],
 });

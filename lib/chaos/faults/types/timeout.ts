@@ -18,7 +18,11 @@ export default defineFaultType({
     channel: z
       .enum(['control', 'data'])
       .default('data')
-      .meta({ title: 'FTP channel', description: 'Which FTP connection is held; other services ignore it' }),
+      .meta({
+        title: 'FTP channel',
+        description: 'Which FTP connection is held; other services ignore it',
+        onlyFor: ['ftp', 'network'],
+      }),
     services: networkTargets,
   }),
   proxy: { action: 'hold' },
@@ -35,5 +39,11 @@ export default defineFaultType({
     { service: 'redis', text: 'Caching is skipped; new jobs wait in memory.' },
     { service: 'database', text: 'Viewers get cached data marked stale, or 503 with Retry-After.' },
     { service: 'ftp', text: 'Partial uploads go to quarantine with a dead letter; cameras send them again.' },
+    { service: 'gpu', text: 'Inference hangs; the clients of both services time out.' },
+    {
+      service: 'pubsub',
+      text: "Events go straight to this process's viewers; subscribers come back by themselves.",
+    },
+    { service: 'network', text: 'Time-outs open the breakers; work waits and is done later.' },
   ],
 });

@@ -9,6 +9,7 @@ export default defineFaultType({
   plane: 'protocol',
   services: ['database'],
   params: z.strictObject({}),
+  matches: [],
   proxy: {
     action: 'answer',
     looksAt: (call) => call.kind === 'connect',
