@@ -185,11 +185,11 @@ export class Link implements LinkPort {
     this.#up.flush();
     this.#down.flush();
     this.#finished = true;
-    this.#client.end();
+    // Counted from the last byte that a slow reader takes, so that nothing of an answer is cut off.
+    this.#client.end(() => this.#options.clock.after(LINGER_MS, () => this.#destroy()));
     this.#upstream?.end();
     this.#clientValve.release();
     this.#upstreamValve?.release();
-    this.#options.clock.after(LINGER_MS, () => this.#destroy());
   }
 
   degrade(reason: string, clientRest: Buffer, serverRest: Buffer): void {
@@ -353,8 +353,15 @@ export class Link implements LinkPort {
   }
 
   #clientEnded(): void {
-    if (this.#held || this.#finished) this.#destroy();
-    else this.#linger(() => this.inOrder(0, () => this.#up.afterwards(() => this.#endServer())));
+    if (this.#held || this.#finished) {
+      this.#destroy();
+      return;
+    }
+    const pass = () => this.inOrder(0, () => this.#up.afterwards(() => this.#endServer()));
+    this.#linger(() => {
+      if (this.#session.clientEnded) this.#session.clientEnded(pass);
+      else pass();
+    });
   }
 
   #endServer(): void {
@@ -372,7 +379,12 @@ export class Link implements LinkPort {
       return;
     }
     this.#session.serverEnded?.();
-    this.#linger(() => this.#down.afterwards(() => this.#client.end()));
+    const end = () => {
+      // What the session has the client wait for will not come any more.
+      if (this.#clientValve.isShutBy('session')) this.finish();
+      else this.#client.end();
+    };
+    this.#linger(() => this.#down.afterwards(end));
   }
 
   #destroy(): void {

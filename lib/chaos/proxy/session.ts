@@ -42,6 +42,8 @@ export interface Session {
   fromServer(chunk: Buffer): void;
   /** Nobody is in the middle of a message and no answer is owed, so FIN cuts nothing. */
   atBoundary(): boolean;
+  /** The client has sent its last byte; `pass` tells the server, now or after what waits. @default at once */
+  clientEnded?(pass: () => void): void;
   /** The server has sent its last byte. */
   serverEnded?(): void;
   /** The server may hang up now without the client being told: it is dialled again for what waits to be sent. */

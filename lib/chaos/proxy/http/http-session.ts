@@ -7,6 +7,8 @@ import { type HttpHead, headerOf, parseHead, renderHead, requestBody, responseBo
 import { KeptBody } from './kept-body.ts';
 
 const EMPTY = Buffer.alloc(0);
+const CR = 13;
+const LF = 10;
 /** Longest head that is waited for and kept meanwhile; what is longer is not HTTP. */
 export const MAX_HEAD_BYTES = 64 * 1024;
 /** A body longer than this is not kept to be spoilt: it is cut there. */
@@ -24,6 +26,8 @@ interface Exchange {
   readonly spoil: { readonly fault: FaultSpec; readonly draw: number } | undefined;
   /** Its first bytes have gone to the server. */
   sent: boolean;
+  /** The server has answered before it had the whole body. */
+  answered: boolean;
 }
 
 interface Response {
@@ -48,6 +52,8 @@ export class HttpSession implements Session {
   #response: Response | undefined;
   /** The connection is being closed: nothing more is looked at. */
   #over = false;
+  /** Passes the client's end on, which waits for the requests before it. */
+  #endClient: (() => void) | undefined;
 
   constructor(link: LinkPort) {
     this.#link = link;
@@ -87,6 +93,11 @@ export class HttpSession implements Session {
     }
   }
 
+  clientEnded(pass: () => void): void {
+    if (this.#owesClient) this.#endClient = pass;
+    else pass();
+  }
+
   serverEnded(): void {
     if (this.#response?.kept) this.#complete(this.#response);
   }
@@ -112,6 +123,13 @@ export class HttpSession implements Session {
         const end = exchange.body.read(bytes, 0);
         if (!exchange.answer) this.#link.toServer(bytes.subarray(0, end), exchange.delayMs);
         bytes = bytes.subarray(end);
+        if (exchange.answered && exchange.body.done) {
+          this.#exchange = undefined;
+          this.#link.settled();
+        }
+      } else if (bytes[0] === CR || bytes[0] === LF) {
+        this.#link.toServer(bytes.subarray(0, 1), 0); // an empty line before a request means nothing
+        bytes = bytes.subarray(1);
       } else {
         const end = bytes.indexOf('\r\n\r\n');
         if (end < 0 && bytes.length <= MAX_HEAD_BYTES && isText(bytes)) {
@@ -166,6 +184,7 @@ export class HttpSession implements Session {
       last: last || expects,
       spoil: outcome?.action === 'malform' ? outcome : undefined,
       sent: false,
+      answered: false,
     };
     const exchange = this.#exchange;
     if (answer) return true;
@@ -197,7 +216,9 @@ export class HttpSession implements Session {
     const [client, server] = [this.#fromClient, this.#fromServer];
     this.#fromClient = EMPTY;
     this.#fromServer = EMPTY;
+    this.#link.pauseClient(false);
     this.#link.degrade(reason, client, server);
+    this.#endClient?.();
   }
 
   #begin(head: HttpHead, raw: Buffer): void {
@@ -218,9 +239,8 @@ export class HttpSession implements Session {
     this.#response = undefined;
     const spoil = this.#exchange?.spoil;
     if (response.kept && spoil) this.#sendSpoilt(response, response.kept.bytes, spoil.fault, spoil.draw);
-    // A request whose body the server did not wait for, or an answer that was cut, leaves the connection unusable.
-    const unread = this.#exchange !== undefined && !this.#exchange.body.done;
-    if (unread || isTooLong(response.kept)) this.#finish();
+    if (isTooLong(response.kept)) this.#finish();
+    else if (this.#exchange && !this.#exchange.body.done) this.#exchange.answered = true;
     else this.#next();
   }
 
@@ -244,11 +264,19 @@ export class HttpSession implements Session {
   #next(): void {
     this.#exchange = undefined;
     this.#link.settled();
-    if (this.#fromClient.length === 0) return;
-    const waiting = this.#fromClient;
-    this.#fromClient = EMPTY;
-    this.#link.pauseClient(false);
-    this.#requests(waiting);
+    if (this.#fromClient.length > 0) {
+      const waiting = this.#fromClient;
+      this.#fromClient = EMPTY;
+      this.#link.pauseClient(false);
+      this.#requests(waiting);
+    }
+    if (!this.#owesClient) this.#endClient?.();
+  }
+
+  /** A fault's answer is on its way, or a request waits for the one before it. */
+  get #owesClient(): boolean {
+    const exchange = this.#exchange;
+    return exchange !== undefined && (exchange.answer !== undefined || this.#fromClient.length > 0);
   }
 }
 

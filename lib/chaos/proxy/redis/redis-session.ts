@@ -13,6 +13,7 @@ import {
 } from './commands.ts';
 import { queuedInstead, replyOf } from './fault-reply.ts';
 import { ReplyFramer } from './reply-framer.ts';
+import { Subscriptions } from './subscriptions.ts';
 
 const EMPTY = Buffer.alloc(0);
 /** Commands without their reply beyond which the client is not read. */
@@ -22,8 +23,10 @@ const MAX_OWED = 65_536;
 type Owed =
   | { readonly kind: 'reply' }
   | { readonly kind: 'blocking' }
-  /** Confirmations of a subscription; `left` of them. */
-  | { readonly kind: 'subscription'; left: number }
+  /** Confirmations of a subscription; `left` of them, which an unsubscription from everything knows at the first. */
+  | { readonly kind: 'subscription'; left: number | undefined }
+  /** Its reply says which protocol the server speaks from then on, and whether subscriptions are over. */
+  | { readonly kind: 'HELLO' | 'RESET' }
   /** Ours: it is sent as soon as everything before it has been. */
   | { readonly kind: 'injected'; readonly bytes: Buffer; ready: boolean }
   /** The server's reply, replaced by ours. */
@@ -57,9 +60,9 @@ export class RedisSession implements Session {
   #leaving = false;
   #degraded = false;
   #waits = false;
-  /** In RESP2 a subscriber gets pushes as arrays; RESP3 marks them. */
-  #subscribed = false;
+  /** RESP3 marks pushes; in RESP2 a subscriber gets them as arrays. */
   #marksPushes = false;
+  readonly #subscriptions = new Subscriptions();
   // The chunk of replies being read.
   #chunk: Buffer = EMPTY;
   #chunkFrom = 0;
@@ -74,7 +77,7 @@ export class RedisSession implements Session {
     });
     this.#replies = new ReplyFramer({
       begins: (type, offset) => this.#replyBegins(type, offset),
-      ends: (type, offset, word) => this.#replyEnds(type, offset, word),
+      ends: (type, offset, word, number) => this.#replyEnds(type, offset, word, number),
     });
     link.connect();
   }
@@ -131,14 +134,18 @@ export class RedisSession implements Session {
       this.#delayMs = 0;
     }
     this.#follow(head);
-    if (isSubscription(head)) {
-      this.#subscribed = true;
-      this.#current = { kind: 'subscription', left: Math.max(1, head.words - 1) };
-    } else {
-      this.#current = isBlocking(head) ? BLOCKED : REPLY;
-    }
+    this.#current = this.#replyTo(head);
     this.#owe(this.#current);
     return 'pass';
+  }
+
+  #replyTo(head: CommandHead): Owed {
+    const { name, words } = head;
+    if (name === 'HELLO' || name === 'RESET') return { kind: name };
+    if (!isSubscription(head)) return isBlocking(head) ? BLOCKED : REPLY;
+    if (!this.#inMulti) return { kind: 'subscription', left: words > 1 ? words - 1 : undefined };
+    this.#subscriptions.addUnread();
+    return REPLY;
   }
 
   #follow(head: CommandHead): void {
@@ -221,12 +228,13 @@ export class RedisSession implements Session {
   }
 
   #replyBegins(type: string, offset: number): void {
-    if (type === '>' || this.#head()?.kind !== 'replaced') return;
+    // The server's answer to a refused command is a line; anything else is a push before it.
+    if ((type !== '+' && type !== '-') || this.#head()?.kind !== 'replaced') return;
     this.#passReplies(offset);
     this.#replacing = true;
   }
 
-  #replyEnds(type: string, offset: number, word: string): void {
+  #replyEnds(type: string, offset: number, word: string, number: number): void {
     const head = this.#head();
     if (this.#replacing && head?.kind === 'replaced') {
       this.#replacing = false;
@@ -234,8 +242,11 @@ export class RedisSession implements Session {
       this.#shift();
       this.#link.toClient(head.bytes);
     } else if (this.#isPush(type, word)) {
-      if (head?.kind === 'subscription' && isConfirmation(word) && --head.left === 0) this.#shift();
+      if (isConfirmation(word)) this.#confirmed(word, number);
     } else {
+      if (head?.kind === 'RESET' && type === '+') this.#subscriptions.clear();
+      if ((head?.kind === 'HELLO' || head?.kind === 'RESET') && type !== '-')
+        this.#marksPushes = type === '%';
       this.#shift();
     }
     if (this.#head()?.kind === 'injected') {
@@ -249,7 +260,17 @@ export class RedisSession implements Session {
       this.#marksPushes = true;
       return true;
     }
-    return type === '*' && this.#subscribed && !this.#marksPushes && isPushedWord(word);
+    if (type !== '*' || this.#marksPushes || !isPushedWord(word)) return false;
+    return this.#subscriptions.any || (this.#head()?.kind === 'subscription' && isConfirmation(word));
+  }
+
+  #confirmed(word: string, total: number): void {
+    const head = this.#head();
+    if (head?.kind === 'subscription') {
+      head.left = (head.left ?? this.#subscriptions.answersToAll(word)) - 1;
+      if (head.left === 0) this.#shift();
+    }
+    this.#subscriptions.confirmed(word, total);
   }
 
   /** Sends our replies whose turn has come. */

@@ -10,14 +10,18 @@ export const MAX_DEPTH = 4096;
 const SIMPLE = new Set([...'+-:_#,('].map((type) => type.charCodeAt(0)));
 const BULK = new Set([...'$=!'].map((type) => type.charCodeAt(0)));
 const AGGREGATE = new Set([...'*~>'].map((type) => type.charCodeAt(0)));
+const INTEGER = ':'.charCodeAt(0);
 const MAP = '%'.charCodeAt(0);
 const ATTRIBUTE = '|'.charCodeAt(0);
 
 export interface ReplySink {
   /** A top-level reply of this RESP type character begins at `offset` of the chunk fed last (0 or more). */
   begins(type: string, offset: number): void;
-  /** It ends before `offset`. `firstWord` is the first element of an array or push when that is a bulk string. */
-  ends(type: string, offset: number, firstWord: string): void;
+  /**
+   * It ends before `offset`. `firstWord` is the first element of an array or push when that is a bulk string;
+   * `number` is the last integer in it.
+   */
+  ends(type: string, offset: number, firstWord: string, number: number): void;
 }
 
 /** Follows a server's RESP2 or RESP3 stream reply by reply, without keeping it. */
@@ -35,6 +39,7 @@ export class ReplyFramer {
   #isFirst = false;
   #wantsWord = false;
   #word = '';
+  #number = 0;
 
   constructor(sink: ReplySink) {
     this.#sink = sink;
@@ -90,6 +95,7 @@ export class ReplyFramer {
     this.#wantsWord = false;
     if (this.#open.length === 0 && type !== ATTRIBUTE) this.#type = String.fromCharCode(type);
     if (SIMPLE.has(type)) {
+      if (type === INTEGER) this.#number = Number.parseInt(line.toString('latin1', 1, 24), 10);
       this.#isFirst = false;
       this.#value(end);
       return true;
@@ -137,6 +143,6 @@ export class ReplyFramer {
       return;
     }
     this.#started = false;
-    this.#sink.ends(this.#type, end, this.#word.replace(/\r?\n?$/, ''));
+    this.#sink.ends(this.#type, end, this.#word.replace(/\r?\n?$/, ''), this.#number);
   }
 }
