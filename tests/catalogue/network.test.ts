@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, vi } from 'vitest';
 import { FAULT_HEADER, type ProxiedService } from '#lib/chaos/faults/fault.ts';
 import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
-import { BareConnection, isRefused, shortestMs } from '#tests/support/bare-connection.ts';
+import { BareConnection, isRefused, takesAtLeast } from '#tests/support/bare-connection.ts';
 import { startProxyHarness } from '#tests/support/proxy-harness.ts';
 import { startTestRedis, type TestRedis } from '#tests/support/redis.ts';
 import { type FaultProof, proveFault } from './prove-fault.ts';
@@ -106,14 +106,14 @@ prove('latency', {
   hitKind: 'PING',
   async seesEffect({ dial }) {
     const [web, cache] = [dial('nemotron'), dial('redis')];
-    const webMs = await shortestMs(() => web.ask(get(uniquePath())));
-    return webMs > 195 && (await shortestMs(() => cache.ask('PING\r\n'))) > 195;
+    if (!(await takesAtLeast(195, () => web.ask(get(uniquePath()))))) return false;
+    return takesAtLeast(195, () => cache.ask('PING\r\n'));
   },
 });
 
 prove('bandwidth', {
   params: { rateKibPerSecond: 128, services: ['yolo26'] },
-  ttlMs: 3000,
+  ttlMs: 3500,
   hitKind: 'connection',
   async seesEffect({ dial }) {
     const whole = async (service: Service, request: string) => {
@@ -127,11 +127,11 @@ prove('bandwidth', {
     const upload = (service: Service) =>
       whole(service, `POST ${uniquePath()} HTTP/1.1\r\nhost: x\r\n${body}`);
     // 64 KiB at 128 KiB/s take half a second in each direction.
-    const [downMs, upMs] = await Promise.all([
-      shortestMs(() => download('yolo26'), 2),
-      shortestMs(() => upload('yolo26'), 2),
+    const narrow = await Promise.all([
+      takesAtLeast(450, () => download('yolo26'), 3),
+      takesAtLeast(450, () => upload('yolo26'), 3),
     ]);
-    return downMs > 450 && upMs > 450 && (await shortestMs(() => download('nemotron'))) < 450;
+    return narrow.every((each) => each) && !(await takesAtLeast(450, () => download('nemotron')));
   },
 });
 
@@ -140,15 +140,14 @@ prove('slow_close', {
   ttlMs: 2000,
   hitKind: 'close',
   async seesEffect({ dial }) {
-    const heldMs: number[] = [];
-    for (let n = 0; n < 2; n++) {
+    for (let n = 0; n < 3; n++) {
       const connection = dial('nemotron');
       const answer = await connection.ask(get(uniquePath('close')));
       const answeredMs = performance.now();
       expect([answer.startsWith('HTTP/1.1 200'), await connection.ended]).toEqual([true, 'closed']);
-      heldMs.push(performance.now() - answeredMs);
+      if (performance.now() - answeredMs < 290) return false;
     }
-    return Math.min(...heldMs) > 290;
+    return true;
   },
 });
 

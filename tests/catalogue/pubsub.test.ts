@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, vi } from 'vitest';
-import { failureOf, isRefused, shortestMs } from '#tests/support/bare-connection.ts';
+import { failureOf, isRefused, takesAtLeast } from '#tests/support/bare-connection.ts';
 import { startTestRedis, type TestRedis } from '#tests/support/redis.ts';
 import { until } from '#tests/support/until.ts';
 import { type FaultProof, proveFault } from './prove-fault.ts';
@@ -29,6 +29,10 @@ async function openBench(): Promise<PubsubBench> {
   const messages: string[] = [];
   const subscriber = bench.connect();
   subscriber.on('message', (_channel: string, text: string) => messages.push(text));
+  // By hand: ioredis forgets its channels when it loses a connection before it has subscribed on it again.
+  subscriber.on('ready', () => {
+    subscriber.subscribe(channel).catch(() => {});
+  });
   await subscriber.subscribe(channel);
   await bench.open.ask(`SUBSCRIBE ${channel}\r\n`);
   return { ...bench, channel, messages };
@@ -69,13 +73,13 @@ prove('latency', {
   params: { latencyMs: 200 },
   ttlMs: 2500,
   hitKind: 'PUBLISH',
-  seesEffect: async ({ client, channel, messages, name }) =>
-    (await shortestMs(async () => {
+  seesEffect: ({ client, channel, messages, name }) =>
+    takesAtLeast(195, async () => {
       const text = name();
       const published = client.publish(channel, text);
       await until('the message is delivered', 5000, () => messages.includes(text), 5);
       await published;
-    })) > 195,
+    }),
 });
 
 prove('timeout', {
