@@ -20,6 +20,10 @@ export class Valve {
     if (this.#reasons.delete(reason) && this.#reasons.size === 0) this.#socket.resume();
   }
 
+  isShutBy(reason: ValveReason): boolean {
+    return this.#reasons.has(reason);
+  }
+
   /** Drops every reason. */
   release(): void {
     this.#reasons.clear();
