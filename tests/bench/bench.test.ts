@@ -9,7 +9,7 @@ import type { BenchReport } from './measure.ts';
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 describe('npm run bench', () => {
-  it('measures, prints and writes what it measured', () => {
+  it('measures, prints and writes what it measured', { timeout: 60_000 }, () => {
     const folder = mkdtempSync(join(tmpdir(), 'brownout-bench-'));
     const file = join(folder, 'report.json');
     const printed = execFileSync(process.execPath, [MAIN, 'policies', 'proxy', '--smoke', '--json', file], {
@@ -20,7 +20,8 @@ describe('npm run bench', () => {
     expect(reports.map((report) => report.part)).toEqual(['policies', 'proxy']);
     for (const { measurements } of reports) {
       for (const { name, median } of measurements) {
-        expect(median, name).toBeGreaterThan(0);
+        // A process may have had the memory already.
+        if (!name.endsWith('RSS')) expect(median, name).toBeGreaterThan(0);
         expect(printed).toContain(name);
       }
     }

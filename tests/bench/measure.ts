@@ -24,6 +24,44 @@ export function summarise(name: string, unit: string, samples: readonly number[]
   return { name, unit, median, min: sorted[0] ?? 0, max: sorted.at(-1) ?? 0, rounds: sorted.length };
 }
 
+/** The value below which a share (0–1) of the samples lies; 0 of none. */
+export function percentile(samples: readonly number[], share: number): number {
+  return [...samples].sort((a, b) => a - b)[Math.max(0, Math.ceil(samples.length * share) - 1)] ?? 0;
+}
+
+/**
+ * Samples by name, taken round after round by rivals in turn, so that a change of the machine's speed meets all of them.
+ */
+export class Samples {
+  readonly #byName = new Map<string, { unit: string; values: number[] }>();
+
+  add(name: string, unit: string, value: number): void {
+    const known = this.#byName.get(name);
+    if (known) known.values.push(value);
+    else this.#byName.set(name, { unit, values: [value] });
+  }
+
+  /** Median of the ratios of the same rounds. @throws when one of them was not measured */
+  ratio(name: string, over: string): number {
+    const [upper, lower] = [this.#valuesOf(name), this.#valuesOf(over)];
+    return summarise(
+      '',
+      '',
+      upper.map((value, round) => value / (lower[round] ?? Number.NaN)),
+    ).median;
+  }
+
+  summaries(): Measurement[] {
+    return [...this.#byName].map(([name, { unit, values }]) => summarise(name, unit, values));
+  }
+
+  #valuesOf(name: string): number[] {
+    const found = this.#byName.get(name);
+    if (!found) throw new Error(`nothing was measured for ${name}`);
+    return found.values;
+  }
+}
+
 /**
  * Runs the rivals in turn, round after round, so that a change of the machine's speed meets all of them.
  *

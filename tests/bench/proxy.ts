@@ -1,86 +1,257 @@
-import { connect, createServer, type Socket } from 'node:net';
-import { FaultInjector } from '#lib/chaos/faults/injector.ts';
-import { createProxy } from '#lib/chaos/proxy/create-proxy.ts';
-import { findFreePort } from '#server/embedded/free-port.ts';
 import { startTestRedis } from '#tests/support/redis.ts';
-import { type BenchReport, interleave, medianOf } from './measure.ts';
+import { type BenchReport, percentile, Samples, summarise } from './measure.ts';
+import { type Child, startChild } from './proxy/child.ts';
+import type { LoadCalls } from './proxy/load-process.ts';
+import type { ProxyCalls, ProxyRival } from './proxy/proxy-process.ts';
+import { startToxiproxy, type Toxiproxy } from './proxy/toxiproxy.ts';
+import type { UpstreamCalls } from './proxy/upstream-process.ts';
+import type { BenchProtocol } from './proxy/wire.ts';
 
-const HOST = '127.0.0.1';
-const PING = 'PING\r\n';
+const RIVALS: readonly ProxyRival[] = ['bare relay', 'plain', 'aware, idle', 'aware, armed'];
+const PROXY_PROCESS = new URL('./proxy/proxy-process.ts', import.meta.url);
+const PROTOCOLS: readonly BenchProtocol[] = ['redis', 'http', 'postgres', 'ftp'];
 
-/** Requests a second: `connections` clients, each with one PING under way. */
-async function requestsPerSecond(port: number, connections: number, forMs: number): Promise<number> {
-  let replies = 0;
-  let running = true;
-  const sockets = await Promise.all(
-    Array.from({ length: connections }, () => {
-      const socket = connect({ host: HOST, port, noDelay: true });
-      return new Promise<Socket>((resolve, reject) => {
-        socket.once('connect', () => resolve(socket));
-        socket.once('error', reject);
-      });
-    }),
-  );
-  const startedAt = performance.now();
-  for (const socket of sockets) {
-    socket.on('data', () => {
-      replies++;
-      if (running) socket.write(PING);
-    });
-    socket.write(PING);
-  }
-  await new Promise((resolve) => setTimeout(resolve, forMs));
-  running = false;
-  const seconds = (performance.now() - startedAt) / 1000;
-  for (const socket of sockets) socket.destroy();
-  return replies / seconds;
+interface Size {
+  rounds: number;
+  forMs: number;
+  many: number;
+  idle: number;
+  toggles: number;
+}
+const FULL: Size = { rounds: 7, forMs: 400, many: 50, idle: 2000, toggles: 200 };
+const SMOKE: Size = { rounds: 1, forMs: 30, many: 2, idle: 20, toggles: 2 };
+
+/** Something that stands between the load and its server, in a process of its own. */
+interface Stand {
+  readonly name: string;
+  readonly ports: Partial<Record<BenchProtocol, number>>;
+  readonly proxy?: Child<ProxyCalls>;
 }
 
-/** The least that a proxy in Node can do: two sockets, bytes passed on. */
-async function startPlainProxy(upstream: number): Promise<{ port: number; close(): void }> {
-  const server = createServer({ noDelay: true }, (client) => {
-    const peer = connect({ host: HOST, port: upstream, noDelay: true });
-    client.pipe(peer).pipe(client);
-    client.on('error', () => peer.destroy());
-    peer.on('error', () => client.destroy());
-    client.on('close', () => peer.destroy());
-  });
-  const port = await findFreePort();
-  await new Promise<void>((resolve) => server.listen(port, HOST, resolve));
-  return { port, close: () => server.close() };
-}
-
-/** Requests a second through an idle proxy that understands Redis, beside a direct connection and a bare relay. */
+/**
+ * What our proxies cost, beside a direct connection, a bare relay in Node and Toxiproxy where the machine has it.
+ *
+ * The load generator, each proxy and the servers are processes of their own that the kernel spreads over the cores;
+ * what is not being measured has nothing to do.
+ */
 export async function benchProxy(smoke: boolean): Promise<BenchReport> {
-  const forMs = smoke ? 100 : 2000;
-  const connections = smoke ? 2 : 50;
+  const size = smoke ? SMOKE : FULL;
   const redis = await startTestRedis();
-  const injector = new FaultInjector();
-  const aware = createProxy({
-    service: 'redis',
-    listen: { host: HOST, port: await findFreePort() },
-    upstream: { host: redis.host, port: redis.port },
-    injector,
-  });
-  await aware.start();
-  const plain = await startPlainProxy(redis.port);
+  const upstream = startChild<UpstreamCalls>(new URL('./proxy/upstream-process.ts', import.meta.url));
+  const load = startChild<LoadCalls>(new URL('./proxy/load-process.ts', import.meta.url));
+  const toxiproxy = await startToxiproxy();
+  const stands: Stand[] = [];
   try {
-    const measurements = await interleave('requests/s', smoke ? 1 : 7, {
-      direct: () => requestsPerSecond(redis.port, connections, forMs),
-      'bare relay': () => requestsPerSecond(plain.port, connections, forMs),
-      'our proxy, idle': () => requestsPerSecond(aware.port, connections, forMs),
-    });
-    const value = medianOf(measurements, 'our proxy, idle') / medianOf(measurements, 'bare relay');
+    const upstreams = { redis: redis.port, ...(await upstream.call('open', undefined)) };
+    stands.push({ name: 'direct', ports: upstreams });
+    await Promise.all(
+      RIVALS.map(async (name, index) => {
+        const proxy = startChild<ProxyCalls>(PROXY_PROCESS, ['--expose-gc']);
+        stands[index + 1] = { name, proxy, ports: await proxy.call('open', { rival: name, upstreams }) };
+      }),
+    );
+    if (toxiproxy) stands.push(await standOf(toxiproxy, upstreams));
+
+    const samples = new Samples();
+    const scratch = new Samples();
+    for (let round = -1; round < size.rounds; round++) {
+      const into = round < 0 ? scratch : samples; // the first round warms up
+      await measureRequests(into, stands, load, size);
+      await measureBulk(into, stands, load, size);
+    }
+    const idle = await measureIdle(stands, load, size);
+    const toggles = await measureToggles(stands, load, size);
     return {
       part: 'proxy',
-      what: `PING over ${connections} connections, one under way each; client, proxy in one process, Redis beside it`,
-      measurements,
-      ratios: [{ name: 'our proxy / bare relay', value, target: '≥ 0.85', met: value >= 0.85 }],
+      what:
+        `${size.rounds} interleaved rounds of ${size.forMs} ms; load generator, proxy and server are one process each; ` +
+        `real Redis, stand-in HTTP, PostgreSQL and FTP servers; ${toxiproxy ? `Toxiproxy ${toxiproxy.version}` : 'no toxiproxy-server on PATH'}`,
+      measurements: [...samples.summaries(), ...idle, ...toggles.measurements],
+      ratios: [...ratiosOf(samples, toxiproxy !== undefined, size), ...toggles.ratios],
     };
   } finally {
-    plain.close();
-    await aware.close();
-    await injector.close();
+    for (const { proxy } of stands) await proxy?.close();
+    await toxiproxy?.close();
+    await load.close();
+    await upstream.close();
     await redis.close();
   }
+}
+
+async function standOf(toxiproxy: Toxiproxy, upstreams: Record<BenchProtocol, number>): Promise<Stand> {
+  const [redis, http] = await Promise.all([
+    toxiproxy.open('redis', upstreams.redis),
+    toxiproxy.open('http', upstreams.http),
+  ]);
+  return { name: 'toxiproxy', ports: { redis, http } };
+}
+
+/** Small calls: over many connections, and over one where Redis or HTTP is spoken. */
+async function measureRequests(
+  samples: Samples,
+  stands: readonly Stand[],
+  load: Child<LoadCalls>,
+  { forMs, many }: Size,
+): Promise<void> {
+  for (const protocol of PROTOCOLS) {
+    const counts = protocol === 'redis' || protocol === 'http' ? [many, 1] : [many];
+    for (const connections of counts) {
+      for (const { name, ports, proxy } of stands) {
+        const port = ports[protocol];
+        if (port === undefined) continue;
+        const beforeMs = await proxy?.call('cpuMs', undefined);
+        const { perSecond, count, p50Ms, p99Ms } = await load.call('requests', {
+          port,
+          protocol,
+          connections,
+          forMs,
+        });
+        const label = `${protocol} × ${connections}, ${name}`;
+        samples.add(`${label}`, 'requests/s', perSecond);
+        samples.add(`${label}: p50`, 'ms', p50Ms);
+        samples.add(`${label}: p99`, 'ms', p99Ms);
+        if (proxy && beforeMs !== undefined) {
+          const cpuMs = (await proxy.call('cpuMs', undefined)) - beforeMs;
+          samples.add(`${label}: CPU`, 'µs/request', (cpuMs * 1000) / count);
+        }
+      }
+    }
+  }
+}
+
+/** Large values over two connections; upwards first, so that Redis has what is read downwards. */
+async function measureBulk(
+  samples: Samples,
+  stands: readonly Stand[],
+  load: Child<LoadCalls>,
+  { forMs }: Size,
+): Promise<void> {
+  for (const protocol of ['redis', 'http'] as const) {
+    for (const direction of ['up', 'down'] as const) {
+      for (const { name, ports } of stands) {
+        const port = ports[protocol];
+        if (port === undefined) continue;
+        const { mbPerSecond } = await load.call('bulk', { port, protocol, connections: 2, forMs, direction });
+        samples.add(`${protocol} bulk ${direction}, ${name}`, 'MB/s', mbPerSecond);
+      }
+    }
+  }
+}
+
+/** Memory of a connection that has made one call and says nothing more: both of its sockets and ours between them. */
+async function measureIdle(stands: readonly Stand[], load: Child<LoadCalls>, { idle }: Size) {
+  const measurements = [];
+  for (const protocol of ['redis', 'http'] as const) {
+    for (const { name, ports, proxy } of stands) {
+      const port = ports[protocol];
+      if (!proxy || port === undefined) continue;
+      const before = await proxy.call('memory', undefined);
+      await load.call('hold', { port, protocol, connections: idle });
+      const after = await proxy.call('memory', undefined);
+      await load.call('release', undefined);
+      const perConnection = (key: 'heapBytes' | 'rssBytes') => (after[key] - before[key]) / idle / 1024;
+      measurements.push(
+        summarise(`${protocol} idle connection, ${name}: heap`, 'KiB', [perConnection('heapBytes')]),
+        summarise(`${protocol} idle connection, ${name}: RSS`, 'KiB', [perConnection('rssBytes')]),
+      );
+    }
+  }
+  return measurements;
+}
+
+/** From the injector's order to its effect on an open connection, while others are busy. */
+async function measureToggles(stands: readonly Stand[], load: Child<LoadCalls>, { toggles, many }: Size) {
+  const { proxy, ports } = stands.find(({ name }) => name === 'aware, idle') ?? {};
+  if (!proxy || ports?.http === undefined) throw new Error('No aware proxy to toggle faults in');
+  await load.call('busy', { port: ports.http, protocol: 'http', connections: many });
+  const { on, off, reset } = await proxy.call('toggle', { rounds: toggles });
+  await load.call('rest', undefined);
+  const p99 = (name: string, samples: readonly number[]) => {
+    const value = percentile(samples, 0.99);
+    return { name: `${name}, p99 ms`, value, target: '≤ 20', met: value <= 20 };
+  };
+  return {
+    measurements: [
+      summarise('fault on to effect', 'ms', on),
+      summarise('fault off to effect', 'ms', off),
+      summarise('unavailable to reset', 'ms', reset),
+    ],
+    ratios: [
+      p99('fault on to effect', on),
+      p99('fault off to effect', off),
+      p99('unavailable to reset', reset),
+    ],
+  };
+}
+
+function ratiosOf(samples: Samples, besideToxiproxy: boolean, { many }: Size): BenchReport['ratios'] {
+  const atMost = (name: string, value: number, limit: number) => ({
+    name,
+    value,
+    target: `≤ ${limit}`,
+    met: value <= limit,
+  });
+  const atLeast = (name: string, value: number, limit: number) => ({
+    name,
+    value,
+    target: `≥ ${limit}`,
+    met: value >= limit,
+  });
+  const shown = (name: string, value: number) => ({ name, value, target: 'shown', met: null });
+  const cpu = (protocol: BenchProtocol, rival: ProxyRival) => `${protocol} × ${many}, ${rival}: CPU`;
+  const many50 = (protocol: BenchProtocol, name: string) => `${protocol} × ${many}, ${name}`;
+  return [
+    ...PROTOCOLS.flatMap((protocol) => [
+      atMost(
+        `${protocol}: CPU, aware idle / plain`,
+        samples.ratio(cpu(protocol, 'aware, idle'), cpu(protocol, 'plain')),
+        1.15,
+      ),
+      atMost(
+        `${protocol}: time a request, aware idle / plain`,
+        samples.ratio(many50(protocol, 'plain'), many50(protocol, 'aware, idle')),
+        1.15,
+      ),
+      shown(
+        `${protocol}: CPU, armed / aware idle`,
+        samples.ratio(cpu(protocol, 'aware, armed'), cpu(protocol, 'aware, idle')),
+      ),
+      shown(
+        `${protocol}: requests/s, plain / bare relay`,
+        samples.ratio(many50(protocol, 'plain'), many50(protocol, 'bare relay')),
+      ),
+    ]),
+    ...(['redis', 'http'] as const).flatMap((protocol) =>
+      (['down', 'up'] as const).map((direction) =>
+        shown(
+          `${protocol} bulk ${direction}, aware idle / bare relay`,
+          samples.ratio(
+            `${protocol} bulk ${direction}, aware, idle`,
+            `${protocol} bulk ${direction}, bare relay`,
+          ),
+        ),
+      ),
+    ),
+    ...(besideToxiproxy
+      ? [
+          atLeast(
+            'redis: requests/s, plain / Toxiproxy',
+            samples.ratio(many50('redis', 'plain'), many50('redis', 'toxiproxy')),
+            1.15,
+          ),
+          atMost(
+            'redis × 1: p50, plain / Toxiproxy',
+            samples.ratio('redis × 1, plain: p50', 'redis × 1, toxiproxy: p50'),
+            1,
+          ),
+          ...(['down', 'up'] as const).map((direction) =>
+            atLeast(
+              `redis bulk ${direction}, plain / Toxiproxy`,
+              samples.ratio(`redis bulk ${direction}, plain`, `redis bulk ${direction}, toxiproxy`),
+              1,
+            ),
+          ),
+        ]
+      : []),
+  ];
 }

@@ -1,6 +1,6 @@
 import { timeThrough } from '#tests/support/paths.ts';
 import { startSystem } from '#tests/support/system.ts';
-import { type BenchReport, summarise } from './measure.ts';
+import { type BenchReport, percentile, summarise } from './measure.ts';
 
 /** From the REST command to the acknowledgement of the process in which the fault acts, while the pipeline works. */
 export async function benchToggle(smoke: boolean): Promise<BenchReport> {
@@ -23,8 +23,7 @@ export async function benchToggle(smoke: boolean): Promise<BenchReport> {
       await timeThrough(system, 'redis');
       await system.api('POST', '/resume', { reason: 'bench' });
     }
-    const p99 = (samples: number[]) =>
-      [...samples].sort((a, b) => a - b)[Math.ceil(samples.length * 0.99) - 1] ?? 0;
+    const p99 = (samples: number[]) => percentile(samples, 0.99);
     return {
       part: 'toggle',
       what: 'REST command to acknowledgement by the injector; halt with Redis and PostgreSQL faulted',
