@@ -16,6 +16,7 @@ import {
 } from './messages.ts';
 import { isCommit, isHealthCheck, isNeverFailed, verbOf } from './sql.ts';
 import { sqlErrorOf } from './sql-errors.ts';
+import { MAX_SQL_BYTES, StatementTexts } from './statement-texts.ts';
 
 const EMPTY = Buffer.alloc(0);
 const SSL_REQUEST = 80877103;
@@ -56,7 +57,7 @@ export class PostgresSession implements Session {
   readonly #link: LinkPort;
   readonly #fromClient: MessageFramer;
   readonly #fromServer: MessageFramer;
-  readonly #statements = new Map<string, string>();
+  readonly #statements = new StatementTexts();
   #phase: Phase = 'startup';
   #startup: Buffer = EMPTY;
   /** Cycles without ReadyForQuery, oldest first. The first one is the start-up. */
@@ -190,7 +191,7 @@ export class PostgresSession implements Session {
         const { statement, sql } = readParse(head);
         const cycle = this.#openCycle();
         this.#disturb(cycle, sql, flush, statement === '');
-        if (!cycle.disturbed) this.#remember(statement, sql);
+        if (!cycle.disturbed) this.#statements.set(statement, sql);
         else if (statement === '') this.#statements.delete('');
         this.#parsed = statement;
         cycle.sent('parse');
@@ -200,7 +201,7 @@ export class PostgresSession implements Session {
         const { statement } = readBind(head);
         const cycle = this.#openCycle();
         // A statement that this cycle has just parsed was judged there.
-        if (this.#parsed !== statement) this.#disturb(cycle, this.#statements.get(statement) ?? '', flush);
+        if (this.#parsed !== statement) this.#disturb(cycle, this.#statements.of(statement), flush);
         this.#parsed = undefined;
         cycle.sent('bind');
         return 'pass';
@@ -364,14 +365,6 @@ export class PostgresSession implements Session {
       this.#cycles.push(this.#open);
     }
     return this.#open;
-  }
-
-  #remember(statement: string, sql: string): void {
-    if (this.#statements.size >= MAX_STATEMENTS) {
-      const oldest = this.#statements.keys().next().value;
-      if (oldest !== undefined) this.#statements.delete(oldest);
-    }
-    this.#statements.set(statement, sql.slice(0, MAX_SQL_BYTES));
   }
 
   #degrade(reason: string, clientRest: Buffer, serverRest: Buffer): void {
