@@ -17,7 +17,19 @@ export function createProcessEffect(
   processes: ReadonlyMap<string, ManagedProcess>,
   injector: () => FaultInjector,
 ): FaultEffect {
-  const holds = new Map<string, NodeJS.Timeout>();
+  const holds = new Map<string, { sinceMs: number; timer: NodeJS.Timeout }>();
+  /** The whole of `holdMs` counts from the kill, also when it is changed meanwhile. */
+  const holdDown = ({ id, params }: FaultSpec) => {
+    const before = holds.get(id);
+    clearTimeout(before?.timer);
+    const sinceMs = before?.sinceMs ?? performance.now();
+    const leftMs = Math.max(0, Number(params['holdMs']) - (performance.now() - sinceMs));
+    const end = () =>
+      void injector()
+        .end(id, 'expired')
+        .catch(() => {}); // told by `effectFailed`
+    holds.set(id, { sinceMs, timer: setTimeout(end, leftMs) });
+  };
   const find = (fault: FaultSpec) => {
     const found = processes.get(fault.service);
     if (!found) {
@@ -36,23 +48,15 @@ export function createProcessEffect(
         target.pause();
       } else {
         target.hold();
-        const holdMs = Number(fault.params['holdMs']);
-        holds.set(
-          fault.id,
-          setTimeout(
-            () =>
-              void injector()
-                .end(fault.id, 'expired')
-                .catch(() => {}),
-            holdMs,
-          ), // told by `effectFailed`
-        );
+        holdDown(fault);
       }
       injector().recordHit(fault.id, fault.type === 'process_paused' ? 'SIGSTOP' : 'SIGKILL');
     },
-    change() {},
+    change(fault) {
+      if (holds.has(fault.id)) holdDown(fault);
+    },
     async end(fault) {
-      clearTimeout(holds.get(fault.id));
+      clearTimeout(holds.get(fault.id)?.timer);
       holds.delete(fault.id);
       const target = find(fault);
       if (fault.type === 'process_paused') target.resume();
