@@ -23,16 +23,12 @@ const SSL_REQUEST = 80877103;
 const GSS_REQUEST = 80877104;
 const CANCEL_REQUEST = 80877102;
 const CONNECT = { kind: 'connect' } as const;
-/** SQL beyond this is neither looked at nor kept. */
-export const MAX_SQL_BYTES = 8 * 1024;
 /** Bytes that may come while the server has not answered about encryption, before the client is not read. */
 export const MAX_EARLY_BYTES = 64 * 1024;
 /** Cycles without ReadyForQuery beyond which the client is not read. */
 const MAX_CYCLES = 10_000;
 /** First byte of a TLS handshake. */
 const TLS = 0x16;
-/** Named statements that are remembered for matching; beyond it the oldest is forgotten. */
-const MAX_STATEMENTS = 1000;
 
 /** Messages whose head must be read to judge them. */
 const JUDGED = new Set(['Q', 'P', 'B', 'C']);

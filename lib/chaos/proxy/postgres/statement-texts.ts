@@ -1,4 +1,4 @@
-/** SQL beyond this is not looked at. */
+/** SQL beyond this is neither looked at nor kept. */
 export const MAX_SQL_BYTES = 8 * 1024;
 /** Statements that are remembered; beyond it the oldest is forgotten. */
 const MAX_STATEMENTS = 1000;
