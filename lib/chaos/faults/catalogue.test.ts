@@ -46,7 +46,8 @@ describe('catalogue', () => {
         if (name.endsWith('Ms')) expect(field, name).toHaveProperty('unit', 'ms');
       }
       expect(declared.description).toMatch(/\.$/);
-      for (const promise of declared.promises ?? []) expect(declared.services).toContain(promise.service);
+      const promised = (declared.promises ?? []).map(({ service }) => service);
+      expect(promised.toSorted(), 'one promise for each service').toEqual(declared.services.toSorted());
     },
   );
 

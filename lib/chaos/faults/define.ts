@@ -57,6 +57,7 @@ export interface FaultType {
    * whose greeting was answered by an error has none. A failed call of another kind is not blamed on it. @default any
    */
   readonly makes?: readonly FailureKind[];
+  /** One for each service of the catalogue's types. */
   readonly promises?: readonly FaultPromise[];
 }
 

@@ -24,5 +24,11 @@ export default defineFaultType({
     }),
   },
   makes: ['malformed'],
-  promises: [{ service: 'nemotron', text: 'Default risk score, marked; re-analysed later.' }],
+  promises: [
+    {
+      service: 'yolo26',
+      text: 'The answer is not believed: the job is tried again, then becomes a dead letter.',
+    },
+    { service: 'nemotron', text: 'Default risk score, marked; re-analysed later.' },
+  ],
 });

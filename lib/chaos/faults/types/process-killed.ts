@@ -18,4 +18,10 @@ export default defineFaultType({
   }),
   perCall: false,
   makes: ['refused', 'reset', 'timeout', 'error_reply'],
+  promises: [
+    { service: 'pipeline', text: 'What was accepted is still there; its work goes on after the restart.' },
+    { service: 'inference', text: 'The breakers open; jobs wait and are done after the restart.' },
+    { service: 'redis', text: 'In-memory cache and memory queue take over; jobs drain back in order.' },
+    { service: 'database', text: '503 with Retry-After or cached data marked stale; health degraded.' },
+  ],
 });

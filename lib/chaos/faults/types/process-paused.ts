@@ -12,4 +12,13 @@ export default defineFaultType({
   params: z.strictObject({}),
   perCall: false,
   makes: ['timeout', 'reset', 'error_reply'],
+  promises: [
+    {
+      service: 'pipeline',
+      text: 'It is shown as silent; its work goes on when it does, and nothing is lost.',
+    },
+    { service: 'inference', text: 'Time-outs open the breakers; jobs wait and are done afterwards.' },
+    { service: 'redis', text: 'In-memory cache and memory queue take over; jobs drain back in order.' },
+    { service: 'database', text: '503 with Retry-After or cached data marked stale; health degraded.' },
+  ],
 });
