@@ -77,8 +77,8 @@ async function timed<T>(work: Promise<T>): Promise<{ value: T; tookMs: number }>
 const activityOf = (id: string) => harness.injector.activity().find((each) => each.id === id);
 
 describe('bandwidth', () => {
-  // Never faster than asked by 10 %; slower by what a busy machine takes for the connection and the last byte.
-  it('limits each direction to its rate within 10 %, and ends at its TTL', async () => {
+  // How near to what was asked: network-timing.test.ts.
+  it('limits each direction of the chosen services, and ends at its TTL', async () => {
     const id = await harness.arm('network', 'bandwidth', {
       params: { rateKibPerSecond: 100, services: ['yolo26'] },
       ttlMs: 4000,
@@ -86,11 +86,9 @@ describe('bandwidth', () => {
     const down = await timed(call(yolo26, '/large', { headers: { connection: 'close' } }));
     expect(down.value).toHaveLength(100 * 1024);
     expect(down.tookMs).toBeGreaterThan(900);
-    expect(down.tookMs).toBeLessThan(1600);
     const up = await timed(call(yolo26, '/', { method: 'POST', body: Buffer.alloc(100 * 1024) }));
     expect(up.value).toBe(`got ${100 * 1024}`);
     expect(up.tookMs).toBeGreaterThan(900);
-    expect(up.tookMs).toBeLessThan(1600);
     expect((await timed(call(nemotron, '/large'))).tookMs).toBeLessThan(500);
     expect(activityOf(id)?.hitsByKind).toEqual({ connection: expect.any(Number) });
     await vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 5000);
@@ -126,30 +124,22 @@ describe('bandwidth', () => {
 });
 
 describe('flapping', () => {
-  it('turns the port off and on in its rhythm, beginning with off', async () => {
+  it('turns the port off and on, beginning with off, and leaves the others alone', async () => {
     const id = await harness.arm('network', 'flapping', {
-      params: { offMs: 400, onMs: 600, services: ['yolo26'] },
+      params: { offMs: 200, onMs: 300, services: ['yolo26'] },
     });
-    const startedMs = performance.now();
-    const samples: { atMs: number; on: boolean }[] = [];
-    while (performance.now() - startedMs < 2400) {
+    const states: boolean[] = [];
+    while (states.length < 4) {
       const on = await new Promise<boolean>((resolve) => {
         const socket = connectTcp(yolo26.port, '127.0.0.1');
         socket.once('connect', () => resolve(true));
         socket.once('error', () => resolve(false));
         socket.once('connect', () => socket.destroy());
       });
-      samples.push({ atMs: performance.now() - startedMs, on });
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (states.at(-1) !== on) states.push(on);
+      await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    // Away from the turns by 10 % of the period, so that a slow machine is not taken for a wrong rhythm.
-    const inside = samples.filter(({ atMs }) => {
-      const at = atMs % 1000;
-      return (at > 20 && at < 360) || (at > 500 && at < 960);
-    });
-    const wrong = inside.filter(({ atMs, on }) => on !== atMs % 1000 > 400);
-    expect(inside.length).toBeGreaterThan(50);
-    expect(wrong.length / inside.length).toBeLessThan(0.1);
+    expect(states).toEqual([false, true, false, true]);
     expect(await call(nemotron)).toBe('got 0');
     await harness.end(id);
     expect(await call(yolo26)).toBe('got 0');
@@ -204,7 +194,7 @@ describe('partition', () => {
 });
 
 describe('slow_close', () => {
-  it('holds the close back by its delay, within 10 %, and no longer than the fault lasts', async () => {
+  it('holds the close back by its delay, and no longer than the fault lasts', async () => {
     const closing = () =>
       new Promise<number>((resolve) => {
         let answeredMs = 0;
@@ -219,7 +209,6 @@ describe('slow_close', () => {
     const id = await harness.arm('network', 'slow_close', { params: { delayMs: 1000 } });
     const heldMs = await closing();
     expect(heldMs).toBeGreaterThan(950);
-    expect(heldMs).toBeLessThan(1500); // 1100 on an idle machine
     expect(activityOf(id)?.hitsByKind['close']).toBeGreaterThan(0);
     const cutShort = timed(closing());
     await vi.waitFor(() => expect(yolo26.connections).toBeGreaterThan(0));

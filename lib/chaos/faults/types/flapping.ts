@@ -2,6 +2,10 @@ import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 import { networkTargets } from '../network-targets.ts';
 
+/**
+ * Each turn is within 10 % at the client, turns of 100 ms on a busy machine within the lateness of its timers. Turns are
+ * counted from the fault's start, so lateness does not add up.
+ */
 export default defineFaultType({
   type: 'flapping',
   order: 240,

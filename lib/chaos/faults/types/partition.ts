@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineFaultType } from '../define.ts';
 import { networkTargets } from '../network-targets.ts';
 
+/** The silence at the client is as long as the fault lasts, within 10 %; what was on its way may pass for some ms. */
 export default defineFaultType({
   type: 'partition',
   order: 250,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineFaultType, milliseconds } from '../define.ts';
 import { networkTargets } from '../network-targets.ts';
 
+/** The end comes to the peer within 10 % of the delay, plus the lateness of the machine's timers (some ms). */
 export default defineFaultType({
   type: 'slow_close',
   order: 260,

@@ -1,0 +1,197 @@
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { describe, it } from 'vitest';
+import type { ProxiedService } from '#lib/chaos/faults/fault.ts';
+import { type ProxyHarness, startProxyHarness } from '#tests/support/proxy-harness.ts';
+import type { ServiceProxy } from './service-proxy.ts';
+
+/*
+ * What was asked, measured at a client with real sockets, all at the same time. Each is within 10 % of what was asked.
+ * What the machine adds is known from a control in the same run: a timer of the same length, or how often the client
+ * could look.
+ */
+const TOLERANCE = 0.1;
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+const median = (values: readonly number[]) =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+/** ms that a timer of `ms` really takes, begun now. */
+async function control(ms: number): Promise<number> {
+  const startedMs = performance.now();
+  await pause(ms);
+  return performance.now() - startedMs;
+}
+
+/** A proxy of its own in front of a server that does `serve`, for one test. */
+async function withProxy(
+  service: ProxiedService,
+  serve: (socket: Socket) => void,
+  use: (proxy: ServiceProxy, harness: ProxyHarness) => Promise<void>,
+): Promise<void> {
+  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => {});
+    serve(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const harness = startProxyHarness();
+  try {
+    const { port } = server.address() as AddressInfo;
+    await use(await harness.open(service, { host: '127.0.0.1', port }), harness);
+  } finally {
+    await harness.close();
+    server.close();
+  }
+}
+
+function dial(proxy: ServiceProxy): Socket {
+  const socket = connect(proxy.port, '127.0.0.1');
+  socket.on('error', () => {});
+  return socket;
+}
+
+/** Bytes a second from the first to the last of `sizeBytes` that come on a socket. */
+function rateOf(socket: Socket, sizeBytes: number): Promise<number> {
+  let firstMs = 0;
+  let firstBytes = 0;
+  let bytes = 0;
+  return new Promise((resolve) => {
+    socket.on('data', (part) => {
+      bytes += part.length;
+      if (firstMs === 0) {
+        firstMs = performance.now();
+        firstBytes = bytes;
+      }
+      if (bytes >= sizeBytes) resolve(((bytes - firstBytes) * 1000) / (performance.now() - firstMs));
+    });
+  });
+}
+
+describe.concurrent('Measured at the client', () => {
+  it('bandwidth passes its rate in each direction, for 3 s', async ({ expect }) => {
+    const rate = 256 * 1024;
+    const sizeBytes = 3 * rate;
+    const body = Buffer.alloc(sizeBytes, 'x');
+    const head = `HTTP/1.1 200 OK\r\ncontent-length: ${sizeBytes}\r\n\r\n`;
+    let up: Promise<number> | undefined;
+    await withProxy(
+      'yolo26',
+      (socket) => {
+        up = rateOf(socket, sizeBytes);
+        socket.write(head);
+        socket.write(body);
+      },
+      async (proxy, harness) => {
+        await harness.arm('network', 'bandwidth', { params: { rateKibPerSecond: 256 } });
+        const client = dial(proxy);
+        const down = rateOf(client, sizeBytes);
+        client.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${sizeBytes}\r\n\r\n`);
+        client.write(body);
+        const rates = { down: await down, up: (await up) ?? 0 };
+        client.destroy();
+        for (const [direction, measured] of Object.entries(rates)) {
+          expect(Math.abs(measured / rate - 1), `${direction}: ${measured} B/s`).toBeLessThan(TOLERANCE);
+        }
+      },
+    );
+  });
+
+  it('flapping is off and on as long as asked, over 10 turns', async ({ expect }) => {
+    const asked = { offMs: 300, onMs: 300 };
+    const turns = 10;
+    const serve = (socket: Socket) => socket.resume();
+    await withProxy('redis', serve, async (proxy, harness) => {
+      const open = dial(proxy);
+      const firstOff = new Promise((resolve) => open.once('close', resolve));
+      await new Promise((resolve) => open.once('connect', resolve));
+      await harness.arm('network', 'flapping', { params: { ...asked } });
+      await firstOff; // it begins with off
+      const off: number[] = [];
+      const on: number[] = [];
+      const looks: number[] = [];
+      const startedMs = performance.now();
+      let offMs = startedMs;
+      while (off.length < turns) {
+        const askedMs = performance.now();
+        const socket = dial(proxy);
+        const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+        const connected = new Promise<boolean>((resolve) => {
+          socket.once('connect', () => resolve(true));
+          socket.once('error', () => resolve(false));
+        });
+        if (await connected) {
+          const onMs = performance.now();
+          off.push(onMs - offMs);
+          await closed;
+          offMs = performance.now();
+          on.push(offMs - onMs);
+        } else {
+          await pause(3);
+          looks.push(performance.now() - askedMs);
+        }
+      }
+      // The client learns that the port is open when it looks next.
+      const lookMs = median(looks);
+      const total = offMs - startedMs;
+      const share = off.reduce((sum, each) => sum + each, 0) / total;
+      const said = `off ${off.map(Math.round)}, on ${on.map(Math.round)}, a look takes ${lookMs.toFixed(1)} ms`;
+      expect(Math.abs(median(off) - asked.offMs), said).toBeLessThan(asked.offMs * TOLERANCE + lookMs);
+      expect(Math.abs(median(on) - asked.onMs), said).toBeLessThan(asked.onMs * TOLERANCE + lookMs);
+      expect(Math.abs(share / 0.5 - 1), said).toBeLessThan(TOLERANCE + lookMs / asked.offMs);
+      expect(Math.abs(total / (turns * 600) - 1), said).toBeLessThan(TOLERANCE);
+    });
+  });
+
+  it('partition lets nothing through as long as its fault lasts', async ({ expect }) => {
+    const ttlMs = 2000;
+    const serve = (socket: Socket) => {
+      socket.on('data', (bytes) => socket.write('+PONG\r\n'.repeat(Math.floor(bytes.length / 6))));
+    };
+    await withProxy('redis', serve, async (proxy, harness) => {
+      const silences = [1, 2, 3].map(async () => {
+        const socket = dial(proxy);
+        let heardMs = 0;
+        socket.on('data', () => {
+          heardMs = performance.now();
+        });
+        const asking = setInterval(() => socket.write('PING\r\n'), 10);
+        await new Promise((resolve) => socket.once('close', resolve)); // reset when it ends
+        clearInterval(asking);
+        return performance.now() - heardMs;
+      });
+      await pause(300);
+      const timer = control(ttlMs);
+      await harness.arm('network', 'partition', { ttlMs });
+      const silentMs = median(await Promise.all(silences));
+      expect(Math.abs(silentMs - (await timer))).toBeLessThan(ttlMs * TOLERANCE);
+      const after = dial(proxy);
+      after.write('PING\r\n');
+      await new Promise((resolve) => after.once('data', resolve));
+      after.destroy();
+    });
+  });
+
+  it('slow_close holds an end back by its delay', async ({ expect }) => {
+    const delayMs = 1500;
+    const answer = 'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok';
+    const serve = (socket: Socket) => socket.once('data', () => socket.end(answer));
+    await withProxy('yolo26', serve, async (proxy, harness) => {
+      await harness.arm('network', 'slow_close', { params: { delayMs } });
+      const differences = await Promise.all(
+        [0, 50, 100, 150, 200].map(async (afterMs) => {
+          await pause(afterMs);
+          const socket = dial(proxy);
+          socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+          await new Promise((resolve) => socket.once('data', resolve));
+          const timer = control(delayMs);
+          const answeredMs = performance.now();
+          await new Promise((resolve) => socket.once('end', resolve));
+          const heldMs = performance.now() - answeredMs;
+          socket.destroy();
+          return heldMs - (await timer);
+        }),
+      );
+      expect(Math.abs(median(differences)), `${differences}`).toBeLessThan(delayMs * TOLERANCE);
+    });
+  });
+});
