@@ -24,6 +24,15 @@ export default defineConfig({
         },
       },
       {
+        // One whole system a suite.
+        test: {
+          name: 'chaos',
+          include: ['tests/chaos/**/*.test.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+        },
+      },
+      {
         test: {
           name: 'soak',
           include: ['tests/soak/**/*.test.ts'],

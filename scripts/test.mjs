@@ -7,12 +7,15 @@ import { fail, ROOT, run } from './setup/run.mjs';
 
 /**
  * `npm test [-- FILTER …]`: static checks, then every test against real servers and a real browser.
+ * `npm run test:chaos [-- SUITE …]`: the ten chaos suites; `npm run scenarios`: with the list of what is proven.
  * `npm run faults`: the tests of the fault catalogue, then each of its entries with its test.
  * `npm run soak`: the runs that take longer. Ends with one line that counts.
  */
 const soak = process.argv.includes('--soak');
 const faults = process.argv.includes('--faults');
-const filters = process.argv.slice(2).filter((argument) => !['--soak', '--faults'].includes(argument));
+const scenarios = process.argv.includes('--scenarios');
+const chaos = scenarios || process.argv.includes('--chaos');
+const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 if (faults) filters.push('tests/catalogue/');
 
 ensureDependencies();
@@ -22,13 +25,13 @@ const chromium = ensureChromium();
 ensureBuild(node);
 
 const env = { CHROMIUM_PATH: chromium, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}` };
-if (!soak && filters.length === 0 && run('npm', ['run', '--silent', 'check'], env) !== 0)
+if (!soak && !chaos && filters.length === 0 && run('npm', ['run', '--silent', 'check'], env) !== 0)
   fail('The static checks failed: see above');
 
 const report = join(ROOT, 'reports', 'tests.json');
 mkdirSync(join(ROOT, 'reports'), { recursive: true });
 rmSync(report, { force: true });
-const projects = soak ? ['soak'] : ['unit', 'e2e'];
+const projects = soak ? ['soak'] : chaos ? ['chaos'] : ['unit', 'e2e'];
 const status = run(
   node,
   [
@@ -49,5 +52,6 @@ const skipped = numPendingTests + numTodoTests;
 console.log(
   `\n${numPassedTests} passed, ${numFailedTests} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
 );
-const unproven = faults ? run(node, ['scripts/list-fault-proofs.ts'], env) : 0;
+const listing = faults ? 'list-fault-proofs.ts' : scenarios ? 'list-scenarios.ts' : undefined;
+const unproven = listing ? run(node, [`scripts/${listing}`], env) : 0;
 process.exit(status === 0 && numPassedTests === 0 ? 1 : status || unproven);
