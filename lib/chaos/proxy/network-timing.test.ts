@@ -7,7 +7,7 @@ import type { ServiceProxy } from './service-proxy.ts';
 /*
  * What was asked, measured at a client with real sockets, all at the same time. Each is within 10 % of what was asked.
  * What the machine adds is known from a control in the same run: a timer of the same length, or how often the client
- * could look.
+ * could look; one stall of it in a short measurement is met by measuring again, up to three times.
  */
 const TOLERANCE = 0.1;
 
@@ -20,6 +20,13 @@ async function control(ms: number): Promise<number> {
   const startedMs = performance.now();
   await pause(ms);
   return performance.now() - startedMs;
+}
+
+/** The smallest of up to three errors, as a share of what was asked; the first that is small enough is enough. */
+async function bestOfThree(measure: () => Promise<number>): Promise<number> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < 3 && best >= TOLERANCE; tries++) best = Math.min(best, await measure());
+  return best;
 }
 
 /** A proxy of its own in front of a server that does `serve`, for one test. */
@@ -143,27 +150,30 @@ describe.concurrent('Measured at the client', () => {
   });
 
   it('partition lets nothing through as long as its fault lasts', async ({ expect }) => {
-    const ttlMs = 2000;
+    const ttlMs = 1500;
     const serve = (socket: Socket) => {
       socket.on('data', (bytes) => socket.write('+PONG\r\n'.repeat(Math.floor(bytes.length / 6))));
     };
-    await withProxy('redis', serve, async (proxy, harness) => {
-      const silences = [1, 2, 3].map(async () => {
-        const socket = dial(proxy);
-        let heardMs = 0;
-        socket.on('data', () => {
-          heardMs = performance.now();
-        });
-        const asking = setInterval(() => socket.write('PING\r\n'), 10);
-        await new Promise((resolve) => socket.once('close', resolve)); // reset when it ends
-        clearInterval(asking);
-        return performance.now() - heardMs;
+    const silence = async (proxy: ServiceProxy) => {
+      const socket = dial(proxy);
+      let heardMs = 0;
+      socket.on('data', () => {
+        heardMs = performance.now();
       });
-      await pause(300);
-      const timer = control(ttlMs);
-      await harness.arm('network', 'partition', { ttlMs });
-      const silentMs = median(await Promise.all(silences));
-      expect(Math.abs(silentMs - (await timer))).toBeLessThan(ttlMs * TOLERANCE);
+      const asking = setInterval(() => socket.write('PING\r\n'), 10);
+      await new Promise((resolve) => socket.once('close', resolve)); // reset when it ends
+      clearInterval(asking);
+      return performance.now() - heardMs;
+    };
+    await withProxy('redis', serve, async (proxy, harness) => {
+      const error = await bestOfThree(async () => {
+        const silences = [1, 2, 3].map(() => silence(proxy));
+        await pause(200);
+        const timer = control(ttlMs);
+        await harness.arm('network', 'partition', { ttlMs });
+        return Math.abs(median(await Promise.all(silences)) - (await timer)) / ttlMs;
+      });
+      expect(error).toBeLessThan(TOLERANCE);
       const after = dial(proxy);
       after.write('PING\r\n');
       await new Promise((resolve) => after.once('data', resolve));
@@ -177,21 +187,23 @@ describe.concurrent('Measured at the client', () => {
     const serve = (socket: Socket) => socket.once('data', () => socket.end(answer));
     await withProxy('yolo26', serve, async (proxy, harness) => {
       await harness.arm('network', 'slow_close', { params: { delayMs } });
-      const differences = await Promise.all(
-        [0, 50, 100, 150, 200].map(async (afterMs) => {
-          await pause(afterMs);
-          const socket = dial(proxy);
-          socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
-          await new Promise((resolve) => socket.once('data', resolve));
-          const timer = control(delayMs);
-          const answeredMs = performance.now();
-          await new Promise((resolve) => socket.once('end', resolve));
-          const heldMs = performance.now() - answeredMs;
-          socket.destroy();
-          return heldMs - (await timer);
-        }),
-      );
-      expect(Math.abs(median(differences)), `${differences}`).toBeLessThan(delayMs * TOLERANCE);
+      const held = async (afterMs: number) => {
+        await pause(afterMs);
+        const socket = dial(proxy);
+        socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+        await new Promise((resolve) => socket.once('data', resolve));
+        const timer = control(delayMs);
+        const answeredMs = performance.now();
+        await new Promise((resolve) => socket.once('end', resolve));
+        const heldMs = performance.now() - answeredMs;
+        socket.destroy();
+        return heldMs - (await timer);
+      };
+      const error = await bestOfThree(async () => {
+        const differences = await Promise.all([0, 50, 100, 150, 200].map(held));
+        return Math.abs(median(differences)) / delayMs;
+      });
+      expect(error).toBeLessThan(TOLERANCE);
     });
   });
 });
