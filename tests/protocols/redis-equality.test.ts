@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServiceProxy } from '#lib/chaos/proxy/service-proxy.ts';
 import { createRandom, type Random } from '#lib/chaos/random.ts';
-import { type ByteTap, ConnectionRecord, sortedRecords, startByteTap } from '#tests/support/byte-tap.ts';
+import { type ByteTap, sortedRecords, startByteTap } from '#tests/support/byte-tap.ts';
 import { type ProxyHarness, startProxyHarness } from '#tests/support/proxy-harness.ts';
+import { RawClient } from '#tests/support/raw-client.ts';
 import { startTestRedis, type TestRedis } from '#tests/support/redis.ts';
 import { encodeCommand, parseReplies, type RespValue, type Word } from '#tests/support/resp.ts';
 import { type Masked, type RedisSequence, RedisSequences, SCRIPTS } from './redis-sequence.ts';
@@ -34,82 +34,6 @@ afterAll(async () => {
   await redis.close();
 });
 
-/** A connection that says everything it was sent, since it was asked last. */
-class RawClient {
-  readonly record = new ConnectionRecord();
-  readonly #socket: Socket;
-  #heard: string[] = [];
-  #tail = '';
-  #wanted: { text: string; resolve: () => void; reject: (error: Error) => void } | undefined;
-  #error: Error | undefined;
-
-  constructor(port: number) {
-    this.#socket = connect({ host: '127.0.0.1', port, noDelay: true });
-    this.#socket.on('data', (chunk) => {
-      this.record.down.add(chunk);
-      const text = chunk.toString('latin1');
-      this.#heard.push(text);
-      this.#tail = (this.#tail + text).slice(-Math.max(256, text.length + 128));
-      this.#look();
-    });
-    this.#socket.on('error', (error) => this.#fail(error));
-    this.#socket.on('close', () => this.#fail(new Error('The connection was closed')));
-  }
-
-  send(bytes: Buffer): void {
-    this.record.up.add(bytes);
-    this.#socket.write(bytes);
-  }
-
-  /** Waits until `text` has come after the end of what was waited for before. */
-  heard(text: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#wanted = { text, resolve, reject };
-      if (this.#error) this.#fail(this.#error);
-      else this.#look();
-    });
-  }
-
-  take(): string {
-    const text = this.#heard.join('');
-    this.#heard = [];
-    return text;
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-
-  #look(): void {
-    const wanted = this.#wanted;
-    if (!wanted) return;
-    const at = this.#tail.indexOf(wanted.text);
-    if (at < 0) return;
-    this.#tail = this.#tail.slice(at + wanted.text.length);
-    this.#wanted = undefined;
-    wanted.resolve();
-  }
-
-  #fail(error: Error): void {
-    this.#error = error;
-    this.#wanted?.reject(error);
-    this.#wanted = undefined;
-  }
-}
-
-/** Sends bytes in random pieces, sometimes one by one. */
-async function sendInPieces(client: RawClient, bytes: Buffer, random: Random): Promise<void> {
-  const style = random();
-  const longest = style < 0.6 ? bytes.length : style < 0.97 ? Math.ceil(bytes.length / 2) : 5;
-  const pieces = Math.ceil(bytes.length / longest) > 60 ? bytes.length : longest;
-  for (let at = 0; at < bytes.length; ) {
-    const end = Math.min(bytes.length, at + 1 + Math.floor(random() * pieces));
-    client.send(bytes.subarray(at, end));
-    at = end;
-    if (at < bytes.length) await new Promise(setImmediate);
-  }
-}
-
 /** Runs a sequence and gives its replies, masked. The connection is then as it was and the database empty. */
 async function run(
   client: RawClient,
@@ -122,7 +46,7 @@ async function run(
   const flush = async () => {
     const bytes = Buffer.concat(waiting);
     waiting = [];
-    await sendInPieces(client, bytes, random);
+    await client.sendInPieces(bytes, random);
   };
   for (const step of sequence.steps) {
     if (step.kind === 'send') waiting.push(step.bytes);

@@ -1,4 +1,10 @@
-import type { FaultMatch, FaultParams, ProxiedService, ServiceName } from '#lib/chaos/faults/fault.ts';
+import type {
+  FaultMatch,
+  FaultParams,
+  FaultPulse,
+  ProxiedService,
+  ServiceName,
+} from '#lib/chaos/faults/fault.ts';
 import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { validateFault } from '#lib/chaos/faults/validate.ts';
 import { createProxy } from '#lib/chaos/proxy/create-proxy.ts';
@@ -6,11 +12,14 @@ import { ProxyEffect } from '#lib/chaos/proxy/fault-proxies.ts';
 import type { ServiceProxy } from '#lib/chaos/proxy/service-proxy.ts';
 import { findFreePort } from '#server/embedded/free-port.ts';
 
-interface ArmOptions {
+export interface ArmOptions {
   params?: Record<string, unknown>;
   ratio?: number;
   seed?: number;
   match?: FaultMatch;
+  pulse?: FaultPulse;
+  failFirst?: number;
+  rampMs?: number;
   ttlMs?: number;
 }
 
@@ -56,6 +65,9 @@ export function startProxyHarness(): ProxyHarness {
         ratio: options.ratio ?? valid.type.defaultRatio ?? 1,
         seed: options.seed ?? 7,
         match: options.match,
+        pulse: options.pulse,
+        failFirst: options.failFirst,
+        rampMs: options.rampMs,
         ttlMs: options.ttlMs ?? 60_000,
       });
       return id;

@@ -38,10 +38,29 @@ export function parseReplies(stream: string): RespValue[] {
   return values;
 }
 
+/** The values that have come completely; the rest of the stream is left out. */
+export function completeReplies(stream: string): RespValue[] {
+  const values: RespValue[] = [];
+  let at = 0;
+  try {
+    while (at < stream.length) {
+      const value = readValue(stream, at);
+      values.push(value);
+      at += value.raw.length;
+    }
+  } catch (error) {
+    if (!(error instanceof Truncated)) throw error;
+  }
+  return values;
+}
+
+class Truncated extends RangeError {}
+
 function readValue(stream: string, from: number): RespValue {
+  if (from >= stream.length) throw new Truncated('The stream ends within a value');
   const type = stream.charAt(from);
   const lineEnd = stream.indexOf('\r\n', from);
-  if (lineEnd < 0) throw new RangeError(`The stream ends within a line: ${stream.slice(from, from + 80)}`);
+  if (lineEnd < 0) throw new Truncated(`The stream ends within a line: ${stream.slice(from, from + 80)}`);
   const line = stream.slice(from + 1, lineEnd);
   let end = lineEnd + 2;
   let text = '';
@@ -65,6 +84,6 @@ function readValue(stream: string, from: number): RespValue {
   } else {
     throw new RangeError(`No RESP: ${JSON.stringify(stream.slice(from, from + 80))}`);
   }
-  if (end > stream.length) throw new RangeError('The stream ends within a value');
+  if (end > stream.length) throw new Truncated('The stream ends within a value');
   return { type, raw: stream.slice(from, end), text, items };
 }
