@@ -30,6 +30,7 @@ import {
   unavailable,
   unknownFault,
 } from './fault-refusals.ts';
+import { FaultSeeds } from './fault-seeds.ts';
 import { HeldFault, type PlannedFault } from './held-fault.ts';
 import { HeldFaults } from './held-faults.ts';
 import type { InjectorLink } from './injector-link.ts';
@@ -60,6 +61,8 @@ export interface FaultDeskOptions {
   recentMs?: number;
   /** Most services that may be broken at once; a network fault counts for each service it reaches. @default all */
   maxServices?: number;
+  /** The seed of the run, and of the faults that were given none. @default drawn at random */
+  seeds?: FaultSeeds;
 }
 
 export interface FaultDeskEvents {
@@ -102,6 +105,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       injectorLostMs: 5000,
       recentMs: 20_000,
       maxServices: SERVICE_NAMES.length,
+      seeds: new FaultSeeds(),
       ...options,
     };
     const { clock, link, log, logger, remaining, recentMs } = this.#options;
@@ -149,7 +153,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   }
 
   async start(request: unknown, owner: Owner): Promise<Fault> {
-    const [fault] = await this.#startAll([planFault(request)], owner, undefined);
+    const [fault] = await this.#startAll([planFault(request, this.#options.seeds)], owner, undefined);
     if (!fault) throw new TypeError('A start without a fault');
     return fault;
   }
@@ -157,7 +161,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   /** Starts all faults of a preset, or none. */
   startPreset({ name, ttlMs }: StartPreset, owner: Owner): Promise<Fault[]> {
     const preset = findPreset(name);
-    return this.#startAll(planPreset(preset, ttlMs), owner, preset.name);
+    return this.#startAll(planPreset(preset, ttlMs, this.#options.seeds), owner, preset.name);
   }
 
   /**
@@ -331,12 +335,15 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
           const answer = await link.arm(held.injector, held.spec({ ttlMs: held.plan.ttlMs }));
           held.armedInMs = elapsedMs(clock, startedMs);
           if (!answer.ok) return `${held.injector} refused: ${answer.message}`;
-          return held.endedEarly ? `${held.injector} ended it at once` : undefined;
+          return undefined;
         } catch {
           return `${held.injector} did not acknowledge in time`;
         }
       }),
     );
+    for (const [index, held] of all.entries()) {
+      if (held.endedEarly) failures[index] ??= `${held.injector} ended it at once`;
+    }
     const reasons = failures.filter((failure) => failure !== undefined);
     if (reasons.length > 0 || this.#stop()) {
       const reason = this.#halted ? 'halted' : 'rolled_back';
@@ -348,6 +355,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
     }
     for (const held of all) {
       held.phase = { name: 'on' };
+      this.#options.seeds.started(held.service, held.type);
       this.#watchExpiry(held);
       log.tell('faultStarted', held.service, { fault: held.toFault() });
     }

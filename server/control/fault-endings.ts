@@ -95,12 +95,13 @@ export class FaultEndings {
 
   /** A fault that was told to end has ended at last. */
   confirm(held: HeldFault): void {
-    if (held.phase.name !== 'lingering' || !this.#options.faults.has(held)) return;
+    if (held.phase.name !== 'lingering') return;
+    const { shown } = held.phase;
     this.#retries.get(held)?.cancel();
     this.#retries.delete(held);
     const { faults, log, onChanged } = this.#options;
     faults.forget(held);
-    if (!held.phase.shown) log.notArmed(held.id);
+    if (!shown) log.notArmed(held.id);
     this.#alert(held, 0, `${held.type} on ${held.service} has ended now`);
     onChanged();
   }

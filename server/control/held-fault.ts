@@ -21,7 +21,8 @@ export type Phase =
   | { name: 'arming' }
   | { name: 'on' }
   | { name: 'ending'; receipt: Promise<FaultReceipt> }
-  | { name: 'lingering'; receipt: FaultReceipt; shown: boolean };
+  | { name: 'lingering'; receipt: FaultReceipt; shown: boolean }
+  | { name: 'gone' };
 
 /** What was asked for, complete and valid. */
 export interface PlannedFault {

@@ -31,10 +31,6 @@ export class HeldFaults {
     return held && isShown(held) ? held : undefined;
   }
 
-  has({ id }: HeldFault): boolean {
-    return this.#held.has(id);
-  }
-
   all(): HeldFault[] {
     return [...this.#held.values()];
   }
@@ -64,6 +60,7 @@ export class HeldFaults {
 
   forget(held: HeldFault): void {
     held.expiry?.cancel();
+    held.phase = { name: 'gone' }; // for whoever still waits for an answer about it
     if (!this.#held.delete(held.id)) return;
     const fault = { ...held.active(), endedAt: this.#clock.now() };
     this.#recent.push({ fault, untilMs: this.#clock.monotonicMs() + this.#recentMs });

@@ -104,8 +104,11 @@ function connect(address: string): Promise<BareChromium['evaluate']> {
 export async function pressFault(browser: BareChromium, service: string, type: string): Promise<void> {
   const element = (testId: string) => `document.querySelector('[data-testid="${testId}"]')`;
   const group = element(`desk-group-${service}`);
-  await browser.evaluate(`${group}.dataset.open === 'false' && ${group}.click()`);
   const button = element(`fault-switch-${service}-${type}`);
-  await until('the switch is there', 10_000, () => browser.evaluate<boolean>(`${button} !== null`));
+  const shown = (what: string) =>
+    until(`${what} is there`, 20_000, () => browser.evaluate<boolean>(`${what} !== null`));
+  await shown(group);
+  await browser.evaluate(`${group}.dataset.open === 'false' && ${group}.click()`);
+  await shown(button);
   await browser.evaluate(`${button}.click()`);
 }
