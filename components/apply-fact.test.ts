@@ -7,6 +7,7 @@ const state: State = {
   at: 0,
   seq: 10,
   runId: 'r',
+  seed: 1,
   mode: 'NORMAL',
   modeCause: [],
   halted: null,

@@ -47,6 +47,8 @@ const settingsSchema = z.object({
   CAMERA_RATE: z.coerce.number().min(0).max(200).default(2),
   /** Services that may be broken at once. */
   FAULT_SERVICES_MAX: z.coerce.number().int().min(1).max(SERVICE_NAMES.length).default(SERVICE_NAMES.length),
+  /** Of the run: faults that are given no seed get theirs from it. Absent: drawn at each start. */
+  FAULT_SEED: z.coerce.number().int().min(0).max(0xffff_ffff).optional(),
   MEDIA_MAX_GIB: z.coerce.number().min(0.01).max(10_000).default(2),
   BROWNOUT_TOKEN: z.string().min(16).optional(),
   /** "development" serves the console from its sources with hot reload (`npm run dev`). */

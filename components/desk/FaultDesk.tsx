@@ -4,6 +4,7 @@ import { useMemo } from 'react';
 import type { Catalogue } from '#lib/protocol/faults.ts';
 import { loadCatalogue, useCatalogue } from '../stores/catalogue-store.ts';
 import { useFaults } from '../stores/faults-store.ts';
+import { useSystem } from '../stores/state-store.ts';
 import { DeskGroup } from './DeskGroup.tsx';
 import { PresetSwitch } from './PresetSwitch.tsx';
 import { presetService } from './switch-state.ts';
@@ -11,10 +12,22 @@ import { presetService } from './switch-state.ts';
 /** Where faults are switched: compound presets, then each service with its presets and all its types. */
 export function FaultDesk() {
   const { phase, catalogue, error } = useCatalogue();
+  const seed = useSystem((store) => store.state?.seed);
   const refusal = useFaults((store) => (store.refusal?.key === 'halt' ? store.refusal.text : null));
   return (
     <section aria-label="Fault desk" className="panel flex min-h-0 flex-col" data-in="faults">
-      <h2 className="panel-title border-b border-line px-3 py-2">Fault desk</h2>
+      <h2 className="panel-title flex justify-between gap-2 border-b border-line px-3 py-2">
+        Fault desk
+        {seed !== undefined && (
+          <span
+            className="font-normal tracking-normal normal-case select-all"
+            data-testid="run-seed"
+            title="Seed of this run (FAULT_SEED): faults that are given none get theirs from it"
+          >
+            seed {seed}
+          </span>
+        )}
+      </h2>
       {refusal && (
         <p
           className="border-b border-line px-3 py-1.5 font-semibold text-loss-ink"

@@ -244,6 +244,8 @@ export interface State {
   /** Of the newest fact in it. */
   seq: number;
   runId: string;
+  /** From it follow the seeds of all faults that are given none. 32-bit unsigned. */
+  seed: number;
   /** null: the pipeline is gone, so the mode is unknown. */
   mode: Mode | null;
   modeCause: ModeStatus['causes'];

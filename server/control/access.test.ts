@@ -90,6 +90,7 @@ describe('access with BROWNOUT_TOKEN', () => {
     DATA_DIR: '',
     BROWNOUT_TOKEN: TOKEN,
     FAULT_SERVICES_MAX: 10,
+    FAULT_SEED: undefined,
   };
 
   it('wants the token as bearer or cookie, but lets loopback halt without', async () => {

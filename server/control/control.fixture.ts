@@ -154,6 +154,7 @@ function complete(options: Partial<ControlOptions>, dataDir: string): ControlOpt
       BACKEND_PORT: 8000,
       BROWNOUT_TOKEN: undefined,
       FAULT_SERVICES_MAX: 10,
+      FAULT_SEED: undefined,
       ...options.settings,
       DATA_DIR: dataDir,
     },

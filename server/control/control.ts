@@ -17,6 +17,7 @@ import { AgentGateway } from './agent-gateway.ts';
 import { ConsoleGateway, type ConsoleGatewayOptions } from './console-gateway.ts';
 import { FactLog } from './fact-log.ts';
 import { FaultDesk, type FaultDeskOptions } from './fault-desk.ts';
+import { FaultSeeds } from './fault-seeds.ts';
 import { createHttpFront } from './http-front.ts';
 import { Hub, SLOT_MS } from './hub.ts';
 import { Leases, type LeasesOptions } from './leases.ts';
@@ -40,7 +41,7 @@ type Waits = Pick<LeasesOptions, 'askEveryMs' | 'warnAfterMs' | 'lostAfterMs'> &
 export interface ControlOptions {
   settings: Pick<
     Settings,
-    'HOST' | 'PORT' | 'BACKEND_PORT' | 'DATA_DIR' | 'BROWNOUT_TOKEN' | 'FAULT_SERVICES_MAX'
+    'HOST' | 'PORT' | 'BACKEND_PORT' | 'DATA_DIR' | 'BROWNOUT_TOKEN' | 'FAULT_SERVICES_MAX' | 'FAULT_SEED'
   >;
   /** What admits agents. */
   agentSecret: string;
@@ -114,17 +115,19 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const { log, open, halted } = await FactLog.open({ dir: join(settings.DATA_DIR, 'journal'), logger });
   const hub = new Hub();
   const agents = new AgentGateway(io, { secret: options.agentSecret, runId, hub, log, logger, ...waits });
+  const seeds = new FaultSeeds(settings.FAULT_SEED);
   const desk = new FaultDesk({
     link: agents,
     log,
     logger,
     remaining: () => remainingOf(hub),
     maxServices: settings.FAULT_SERVICES_MAX,
+    seeds,
     ...waits,
   });
   const leases = new Leases({ desk, log, ...waits });
   const state = () =>
-    readState({ runId, backendPort: settings.BACKEND_PORT, hub, log, desk, agents, leases });
+    readState({ runId, seed: seeds.run, backendPort: settings.BACKEND_PORT, hub, log, desk, agents, leases });
   const metrics: Metrics = new Metrics({
     hub,
     desk,
@@ -177,7 +180,10 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   port = await listen(http, settings);
   const loopback = LOOPBACK.includes(settings.HOST) ? undefined : await listenOnLoopback(http, port);
   const host = settings.HOST === '::1' ? '[::1]' : '127.0.0.1';
-  logger.info({ host: settings.HOST, port, runId, halted: halted !== null }, 'control listening');
+  logger.info(
+    { host: settings.HOST, port, runId, seed: seeds.run, halted: halted !== null },
+    'control listening',
+  );
 
   return {
     port,

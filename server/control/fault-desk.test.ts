@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Fact } from '#lib/protocol/facts.ts';
 import { TestControl, until } from './control.fixture.ts';
+import { FaultSeeds } from './fault-seeds.ts';
 
 let system: TestControl;
 afterEach(() => system.close());
@@ -143,6 +144,32 @@ describe('FaultDesk', () => {
       'strength',
       'takenOver',
     ]);
+  });
+
+  it('gives faults without a seed theirs from the seed of the run, which the state shows', async () => {
+    const settings = {
+      HOST: '127.0.0.1',
+      PORT: 0,
+      BACKEND_PORT: 8000,
+      DATA_DIR: '',
+      BROWNOUT_TOKEN: undefined,
+      FAULT_SERVICES_MAX: 10,
+      FAULT_SEED: 42,
+    };
+    system = await TestControl.start({ settings });
+    await system.agent('proxy');
+    expect((await system.call('GET', '/api/v1/state')).body.seed).toBe(42);
+    const seeds = new FaultSeeds(42);
+    const start = async (more: object = {}) => {
+      const { body } = await system.call('POST', '/api/v1/faults', { ...TIMEOUT, ...more });
+      await system.call('DELETE', `/api/v1/faults/${body.id}`);
+      return body.seed;
+    };
+    for (let n = 0; n < 2; n++) {
+      expect(await start()).toBe(seeds.next('redis', 'timeout'));
+      seeds.started('redis', 'timeout');
+    }
+    expect(await start({ seed: 7 })).toBe(7);
   });
 
   it('refuses when the injector is not there', async () => {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '#lib/chaos/clock.ts';
+import { FaultSeeds } from './fault-seeds.ts';
 import { HeldFault } from './held-fault.ts';
-import { changesStrength, planChange, planFault } from './plan-fault.ts';
+import { changesStrength, planFault as plan, planChange } from './plan-fault.ts';
+
+const planFault = (request: object) => plan(request, new FaultSeeds(1));
 
 const refusal = (request: object) => {
   try {
@@ -60,7 +63,7 @@ describe('planFault', () => {
 
 describe('planChange', () => {
   const pulse = { activeMs: 500, dormantMs: 1500 };
-  const plan = () =>
+  const latency = () =>
     planFault({
       service: 'redis',
       type: 'latency',
@@ -71,27 +74,27 @@ describe('planChange', () => {
       failFirst: 3,
     });
   const refused = (change: Parameters<typeof planChange>[1]) => {
-    const before = plan();
+    const before = latency();
     try {
       planChange(before, change);
     } catch (error) {
-      expect(before).toEqual({ ...plan(), seed: before.seed }); // nothing half applied
+      expect(before).toEqual({ ...latency() }); // nothing half applied
       return error;
     }
     throw new Error('Expected the change to be refused');
   };
 
   it('leaves what is absent, takes away what is null, and replaces the rest', () => {
-    const { params, ratio, match, modifiers } = plan();
-    expect(planChange(plan(), { ttlMs: 1000 })).toEqual({ params, ratio, match, modifiers });
-    expect(planChange(plan(), { match: null, pulse: null, failFirst: null, rampMs: null })).toEqual({
+    const { params, ratio, match, modifiers } = latency();
+    expect(planChange(latency(), { ttlMs: 1000 })).toEqual({ params, ratio, match, modifiers });
+    expect(planChange(latency(), { match: null, pulse: null, failFirst: null, rampMs: null })).toEqual({
       params,
       ratio,
       match: undefined,
       modifiers: {},
     });
     const change = { params: { latencyMs: 9 }, ratio: 1, match: { command: 'SET' }, rampMs: 2000 };
-    expect(planChange(plan(), change)).toEqual({
+    expect(planChange(latency(), change)).toEqual({
       params: { ...params, latencyMs: 9 },
       ratio: 1,
       match: { command: 'SET' },

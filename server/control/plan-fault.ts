@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { injectorFor } from '../../lib/chaos/faults/catalogue.ts';
 import type { FaultType } from '../../lib/chaos/faults/define.ts';
 import {
@@ -16,6 +15,7 @@ import {
   startFaultSchema,
   TTL_DEFAULT_MS,
 } from '../../lib/protocol/faults.ts';
+import type { FaultSeeds } from './fault-seeds.ts';
 import type { PlannedFault } from './held-fault.ts';
 import { invalidInput, parseInput } from './problem.ts';
 
@@ -23,7 +23,7 @@ import { invalidInput, parseInput } from './problem.ts';
  * Completes a request from the catalogue.
  * @throws {InvalidFaultError | Refusal} naming the field at fault
  */
-export function planFault(input: unknown): PlannedFault {
+export function planFault(input: unknown, seeds: FaultSeeds): PlannedFault {
   const request: StartFault = parseInput(startFaultSchema, input);
   const { service, type, params } = validateFault(request.service, request.type, request.params);
   refuseStrangers(request, type, service);
@@ -32,7 +32,7 @@ export function planFault(input: unknown): PlannedFault {
     type,
     params,
     ratio: request.ratio ?? type.defaultRatio ?? 1,
-    seed: request.seed ?? randomInt(2 ** 32),
+    seed: request.seed ?? seeds.next(service, type.type),
     match: request.match,
     modifiers: chosen(request),
     ttlMs: request.ttlMs ?? TTL_DEFAULT_MS,
@@ -103,6 +103,6 @@ export function findPreset(name: string): Preset {
   throw invalidInput('name', name, `one of ${PRESETS.map((each) => each.name).join(', ')}`);
 }
 
-export function planPreset(preset: Preset, ttlMs: number | undefined): PlannedFault[] {
-  return preset.faults.map((fault) => planFault({ ...fault, ttlMs: ttlMs ?? TTL_DEFAULT_MS }));
+export function planPreset(preset: Preset, ttlMs: number | undefined, seeds: FaultSeeds): PlannedFault[] {
+  return preset.faults.map((fault) => planFault({ ...fault, ttlMs: ttlMs ?? TTL_DEFAULT_MS }, seeds));
 }

@@ -8,6 +8,7 @@ import type { Leases } from './leases.ts';
 
 export interface StateSources {
   runId: string;
+  seed: number;
   backendPort: number;
   hub: Hub;
   log: FactLog;
@@ -23,7 +24,7 @@ const MODE_UNKNOWN_MS = 10_000;
 
 /** Joins what the processes say of themselves with what the desk knows. Nothing in it is inferred from samples. */
 export function readState(sources: StateSources): State {
-  const { runId, backendPort, hub, log, desk, agents, leases, clock = systemClock } = sources;
+  const { runId, seed, backendPort, hub, log, desk, agents, leases, clock = systemClock } = sources;
   const pipeline = hub.aged('pipeline');
   const here = agents.instanceOf('pipeline') !== undefined;
   const known = pipeline !== null && pipeline.ageMs <= (here ? MODE_UNKNOWN_MS : STALE_MS);
@@ -31,6 +32,7 @@ export function readState(sources: StateSources): State {
     at: clock.now(),
     seq: log.seq,
     runId,
+    seed,
     mode: known ? pipeline.mode.mode : null,
     modeCause: known ? pipeline.mode.causes : [],
     halted: desk.halted,

@@ -367,9 +367,22 @@ describe('REST', () => {
   it('counts hits by fault and kind', async () => {
     const { injector } = await system.agent('inference');
     const { body: fault } = await system.call('POST', FAULTS, { service: 'gpu', type: 'timeout' });
-    injector.decide('gpu', { kind: 'detect' });
+    for (const kind of ['detect', 'completion', 'detect']) injector.decide('gpu', { kind });
+    const hits = { hits: 3, seen: 3, hitsByKind: { detect: 2, completion: 1 } };
+    await until(async () => {
+      const { body } = await system.call('GET', '/api/v1/state');
+      return body.faults[0].hits === 3;
+    });
+    expect((await system.call('GET', '/api/v1/state')).body.faults).toMatchObject([
+      { id: fault.id, ...hits },
+    ]);
+    const during = (await system.call('GET', '/metrics')).body;
+    const labels = `fault="${fault.id}",service="gpu",type="timeout"`;
+    expect(during).toContain(`brownout_fault_hits{${labels},kind="detect"} 2`);
+    expect(during).toContain(`brownout_fault_hits{${labels},kind="completion"} 1`);
     await system.call('DELETE', `${FAULTS}/${fault.id}`);
-    const text = (await system.call('GET', '/metrics')).body;
-    expect(text).toContain('brownout_fault_hits_total{service="gpu",type="timeout",kind="detect"} 1');
+    const after = (await system.call('GET', '/metrics')).body;
+    expect(after).toContain('brownout_fault_hits_total{service="gpu",type="timeout",kind="detect"} 2');
+    expect(after).not.toContain(fault.id);
   });
 });
