@@ -23,6 +23,7 @@ export interface RunningService {
   close(): Promise<void>;
 }
 
+const PREPARE_MS = 20_000;
 const MARK = 'kept through everything';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -72,7 +73,7 @@ async function makeRedis(directory: string): Promise<Made> {
   return {
     port,
     options: { command: () => prepareRedis({ directory, port }), ready: () => redisReady(port) },
-    prepare: () => command(`SET mark "${MARK}"`, 5000),
+    prepare: () => command(`SET mark "${MARK}"`, PREPARE_MS),
     ask: async (withinMs) => (await command('GET mark', withinMs)).includes(MARK),
   };
 }
@@ -106,7 +107,7 @@ async function makeDatabase(directory: string): Promise<Made> {
   return {
     port: options.port,
     options: { command: () => preparePostgres(options), ready: () => postgresReady(options) },
-    prepare: () => query(`create table kept as select '${MARK}' as mark`, 5000),
+    prepare: () => query(`create table kept as select '${MARK}' as mark`, PREPARE_MS),
     ask: async (withinMs) => (await query('select mark from kept', withinMs))[0]?.mark === MARK,
   };
 }

@@ -1,6 +1,7 @@
 /** Faults on files: the real cameras against the real intake over FTP. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { FTPError } from 'basic-ftp';
 import { expect } from 'vitest';
 import { faultMark, readFaultMark } from '#lib/chaos/faults/fault.ts';
@@ -26,11 +27,12 @@ interface CamerasBench extends FaultBench {
   witness(): Promise<AcceptedUpload[]>;
 }
 
+const FRAMES = fileURLToPath(new URL('../fixtures/camera-frames', import.meta.url));
 const FRAMES_PER_SECOND = 6;
 /** A look that saw this many frames get through undisturbed has seen no effect. */
 const LOOK_FRAMES = 3;
 /** Longest look and longest wait for what a camera notes, ms. */
-const LOOK_MS = 5000;
+const LOOK_MS = 10_000;
 
 async function openCameras(options: Partial<IntakeOptions> = {}): Promise<CamerasBench> {
   const intake = await makeBench(options);
@@ -39,6 +41,7 @@ async function openCameras(options: Partial<IntakeOptions> = {}): Promise<Camera
     ftp: { host: '127.0.0.1', port: intake.intake.ftpPort },
     count: 2,
     rate: FRAMES_PER_SECOND,
+    framesDir: FRAMES,
     profile: 'game-day',
     logger: createLogger('test', 'silent'),
     retryMs: 20,
@@ -223,7 +226,7 @@ proveFault('ftp', 'invalid_format', openCameras, {
 proveFault('ftp', 'oversized_file', openCameras, {
   ratio: 1,
   failFirst: 1, // one is enough for the disk
-  ttlMs: 8000,
+  ttlMs: 5000,
   hitKind: 'STOR',
   serves,
   seesEffect: isQuarantinedExtra('oversized_file', 'TOO_LARGE', (bytes) => bytes === 51 * 2 ** 20),

@@ -89,7 +89,7 @@ describe('pool_exhaustion', () => {
     });
     endings.push(async () => breaker.dispose());
     const { database, injector } = start({ guard: (work) => breaker.execute(work) });
-    await arm(injector, 'pool_exhaustion', {}, 5000);
+    await arm(injector, 'pool_exhaustion', {}, 3500);
     for (let call = 0; call < 2; call++) await expect(database.query('SELECT 1')).rejects.toThrow();
     expect(breaker.state).toBe('OPEN');
     await vi.waitFor(() => expect(injector.all()).toEqual([]), { timeout: 8000 });

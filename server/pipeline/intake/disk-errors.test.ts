@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, type TestContext, vi } from 'vitest';
 import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { validateFault } from '#lib/chaos/faults/validate.ts';
-import { unprivilegedUser } from '../../embedded/run-as.ts';
+import { findProgram, unprivilegedUser } from '../../embedded/run-as.ts';
 import { loadCredentials } from './credentials.ts';
 import { probeDisk } from './disk-space.ts';
 import type { Account } from './intake-child.ts';
@@ -79,15 +79,17 @@ const DISK_MIB = 8;
 
 /** By a disk that is full: the data directory is a file system of its own, which a large file fills. */
 async function realDisk(context: TestContext, leftBytes = 0): Promise<Store & { bench: Bench }> {
+  const [mount, umount] = [findProgram('mount'), findProgram('umount')];
+  if (!mount || !umount) context.skip('no program to mount a file system with');
   const dataDir = await newFolder();
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'brownout-test', dataDir], {
+    execFileSync(mount, ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'brownout-test', dataDir], {
       stdio: 'pipe',
     });
   } catch (error) {
     context.skip(`no file system can be mounted here: ${(error as Error).message.trim()}`);
   }
-  const unmount = () => execFileSync('umount', ['--lazy', dataDir]);
+  const unmount = () => execFileSync(umount, ['-l', dataDir]);
   process.once('exit', unmount);
   endings.push(() => {
     process.off('exit', unmount);
