@@ -95,9 +95,9 @@ prove('timeout', {
     const answer = await publishing.ask(`PUBLISH ${channel} held\r\n`);
     const heldMs = performance.now() - startedMs;
     if (answer !== '') return false;
-    // The delivery was on its way to two subscribers, and reached none.
+    // The delivery was on its way to subscribers, and reached none.
     return (
-      subscribers === 2 &&
+      subscribers > 0 &&
       heldMs > 295 &&
       publishing.end === 'closed' &&
       (await open.endsWithin(1000)) === 'closed' &&
