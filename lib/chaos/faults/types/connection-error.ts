@@ -7,7 +7,8 @@ export default defineFaultType({
   type: 'connection_error',
   order: 20,
   title: 'Connection refused',
-  description: 'The port refuses new connections; open ones are closed cleanly at a message boundary.',
+  description:
+    'The port refuses new connections; open ones are closed cleanly at a message boundary. The GPU has no device.',
   plane: 'network',
   services: ['yolo26', 'nemotron', 'redis', 'database', 'network', 'ftp', 'gpu', 'pubsub'],
   params: z.strictObject({ services: networkTargets }),

@@ -6,7 +6,8 @@ export default defineFaultType({
   type: 'timeout',
   order: 10,
   title: 'Timeout',
-  description: 'Calls are held without an answer, then their connection is closed.',
+  description:
+    'Calls are held without an answer, then their connection is closed; on the GPU, a kernel hangs.',
   plane: 'network',
   services: ['yolo26', 'nemotron', 'redis', 'database', 'network', 'ftp', 'gpu', 'pubsub'],
   params: z.strictObject({

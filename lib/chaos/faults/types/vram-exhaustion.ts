@@ -18,7 +18,11 @@ export default defineFaultType({
       .min(1)
       .max(100_000)
       .default(1500)
-      .meta({ title: 'Rate', description: 'How fast memory is taken', unit: 'MiB/s' }),
+      .meta({
+        title: 'Rate',
+        description: 'How fast memory is taken; a spike takes it at once',
+        unit: 'MiB/s',
+      }),
     targetFreeMib: z
       .number()
       .min(0)
