@@ -12,14 +12,14 @@ import {
   makeFrame,
   PlainFtp,
 } from '#server/pipeline/intake/intake-fixture.ts';
+import { BareConnection, isRefused } from '#tests/support/bare-connection.ts';
 import { startProxyHarness } from '#tests/support/proxy-harness.ts';
 import { type FaultBench, proveFault } from './prove-fault.ts';
-import { openStanding, refusal, type StandingConnection } from './standing-connection.ts';
 
 interface FtpBench extends FaultBench {
   readonly intake: IntakeBench;
   readonly proxy: ServiceProxy;
-  readonly standing: StandingConnection;
+  readonly standing: BareConnection;
   /** Uploads a frame of its own as a camera does, on a connection that it keeps; gives its id or what went wrong. */
   upload(): Promise<Upload>;
   /** A control connection, logged in. */
@@ -39,7 +39,8 @@ async function open(): Promise<FtpBench> {
   const intake = await makeBench();
   const harness = startProxyHarness();
   const proxy = await harness.open('ftp', { host: '127.0.0.1', port: intake.intake.ftpPort });
-  const standing = await openStanding(proxy.port, 'NOOP\r\n');
+  const standing = new BareConnection(proxy.port);
+  await standing.ask('NOOP\r\n');
   const frame = await makeFrame();
   const account = { user: CAMERA, password: intake.password };
   const uploader = new FtpUploader({ host: '127.0.0.1', port: proxy.port, ...account, timeoutMs: 8000 });
@@ -130,14 +131,12 @@ proveFault('ftp', 'timeout', open, {
 
 proveFault('ftp', 'connection_error', open, {
   serves,
-  seesEffect: async ({ proxy, standing }) =>
-    (await refusal(proxy.port)) === 'ECONNREFUSED' && standing.ended === 'fin',
+  seesEffect: async ({ proxy, standing }) => (await isRefused(proxy.port)) && standing.end === 'closed',
 });
 
 proveFault('ftp', 'unavailable', open, {
   serves,
-  seesEffect: async ({ proxy, standing }) =>
-    (await refusal(proxy.port)) === 'ECONNREFUSED' && standing.ended === 'ECONNRESET',
+  seesEffect: async ({ proxy, standing }) => (await isRefused(proxy.port)) && standing.end === 'reset',
 });
 
 proveFault('ftp', 'server_error', open, {

@@ -3,9 +3,9 @@ import { request } from 'node:http';
 import { FAULT_HEADER } from '#lib/chaos/faults/fault.ts';
 import type { ServiceProxy } from '#lib/chaos/proxy/service-proxy.ts';
 import { open as openInference } from '#server/inference/inference-fixture.ts';
+import { BareConnection, isRefused } from '#tests/support/bare-connection.ts';
 import { startProxyHarness } from '#tests/support/proxy-harness.ts';
 import { type FaultBench, proveFault } from './prove-fault.ts';
-import { openStanding, refusal, type StandingConnection } from './standing-connection.ts';
 
 /** What a client saw of one call. */
 export interface Answer {
@@ -20,7 +20,7 @@ export interface Answer {
 export interface HttpBench extends FaultBench {
   readonly proxy: ServiceProxy;
   /** Opened before the fault. */
-  readonly standing: StandingConnection;
+  readonly standing: BareConnection;
   /** One inference through the proxy, on a connection of its own. */
   infer(): Promise<Answer>;
   call(path: string, body?: RequestBody): Promise<Answer>;
@@ -44,7 +44,8 @@ export async function openHttpService(
     host: '127.0.0.1',
     port: inference.services.ports[service],
   });
-  const standing = await openStanding(proxy.port, 'GET /health HTTP/1.1\r\nhost: x\r\n\r\n');
+  const standing = new BareConnection(proxy.port);
+  await standing.ask('GET /health HTTP/1.1\r\nhost: x\r\n\r\n');
   const call = (to: string, sent?: RequestBody) => ask(proxy.port, to, sent);
   return {
     injector: harness.injector,
@@ -125,14 +126,12 @@ export function proveCommonHttpFaults(service: HttpServiceName, open: () => Prom
 
   proveFault(service, 'connection_error', open, {
     serves,
-    seesEffect: async ({ proxy, standing }) =>
-      (await refusal(proxy.port)) === 'ECONNREFUSED' && standing.ended === 'fin',
+    seesEffect: async ({ proxy, standing }) => (await isRefused(proxy.port)) && standing.end === 'closed',
   });
 
   proveFault(service, 'unavailable', open, {
     serves,
-    seesEffect: async ({ proxy, standing }) =>
-      (await refusal(proxy.port)) === 'ECONNREFUSED' && standing.ended === 'ECONNRESET',
+    seesEffect: async ({ proxy, standing }) => (await isRefused(proxy.port)) && standing.end === 'reset',
   });
 
   proveFault(service, 'server_error', open, {

@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import { createProcessEffect } from '#server/supervisor/process-faults.ts';
+import { isRefused } from '#tests/support/bare-connection.ts';
 import { isAlive } from '#tests/support/is-alive.ts';
 import { type ManagedService, type RunningService, startService } from './managed-services.ts';
 import { type FaultBench, proveFault } from './prove-fault.ts';
-import { refusal } from './standing-connection.ts';
 
 const SERVICES: readonly ManagedService[] = ['redis', 'database', 'inference', 'pipeline'];
 
@@ -72,7 +72,7 @@ for (const service of SERVICES) {
       serves,
       recoveryMs: RECOVERY_MS,
       async seesEffect({ managed, pid, port, answers }) {
-        const isTaken = (await refusal(port)) === undefined; // by the kernel: nobody accepts it
+        const isTaken = !(await isRefused(port)); // by the kernel: nobody accepts it
         const isSilent = !(await answers(SILENCE_MS));
         return isTaken && isSilent && stateOf(pid).startsWith('T') && managed.status.state === 'paused';
       },
@@ -92,12 +92,7 @@ for (const service of SERVICES) {
       recoveryMs: RECOVERY_MS,
       async seesEffect({ managed, pid, port }) {
         const { state, lastExit } = managed.status;
-        return (
-          state === 'held' &&
-          lastExit === 'SIGKILL' &&
-          !isAlive(pid) &&
-          (await refusal(port)) === 'ECONNREFUSED'
-        );
+        return state === 'held' && lastExit === 'SIGKILL' && !isAlive(pid) && (await isRefused(port));
       },
       afterwards: async ({ managed, pid }) => expect(managed.status.pid).not.toBe(pid),
     },
