@@ -110,7 +110,12 @@ describe('the worked example of docs/adding-a-fault.md', () => {
     expect(known.form).toMatchObject({
       type: 'model_loading',
       services: ['nemotron'],
-      modifiers: ['pulse', 'failFirst', 'rampMs'],
+      modifiers: {
+        nemotron: {
+          names: expect.arrayContaining(['match', 'pulse', 'failFirst', 'rampMs']),
+          match: ['route'],
+        },
+      },
       params: { properties: { retryAfterMs } },
     });
     expect(known.schema).toMatchObject({ title: 'Model loading', properties: { retryAfterMs } });
