@@ -221,9 +221,16 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
 
   /**
    * Decides whether this call is hit, and by which of the given types (all when none is given); the first fault
-   * armed that says yes wins. Every matching fault counts the call.
+   * armed that says yes wins. Every matching fault counts the call, so that a neighbour does not shift its verdicts.
+   *
+   * `spent`: something else has hit the call already; it is only counted.
    */
-  decide(service: ServiceName, call: CallInfo, types?: readonly string[]): Verdict | undefined {
+  decide(
+    service: ServiceName,
+    call: CallInfo,
+    types?: readonly string[],
+    spent = false,
+  ): Verdict | undefined {
     const candidates = this.#byService.get(service);
     if (candidates === undefined) return undefined;
     let verdict: Verdict | undefined;
@@ -237,7 +244,7 @@ export class FaultInjector extends EventEmitter<FaultInjectorEvents> {
       if (isDormant(spec, elapsedMs)) continue;
       const n = call.healthCheck ? armed.healthCalls++ : armed.calls++;
       const lane = call.healthCheck ? `${service}/health` : service;
-      if (verdict || drawFor(spec.seed, spec.type, lane, n) >= thresholdOf(spec, n, elapsedMs)) {
+      if (spent || verdict || drawFor(spec.seed, spec.type, lane, n) >= thresholdOf(spec, n, elapsedMs)) {
         continue;
       }
       countHit(armed, call.kind);

@@ -118,6 +118,7 @@ export class ServiceFaults {
 
   /** Decides what happens to a call, and counts it. `only` leaves the other fault types out. */
   outcome(call: CallInfo, only?: string): Outcome | undefined {
+    let outcome: Outcome | undefined;
     for (const source of this.#sources) {
       const answers = this.#answers(source.service, call);
       const types = source.outcomes
@@ -126,11 +127,10 @@ export class ServiceFaults {
         .filter((fault) => answers || actionOf(fault.type) !== 'answer' || !looksAtAll(fault.type))
         .map((fault) => fault.type);
       if (types.length === 0) continue;
-      const verdict = this.#injector.decide(source.service, call, types);
-      if (!verdict) continue;
-      return { action: actionOf(verdict.fault.type) as Outcome['action'], ...verdict };
+      const verdict = this.#injector.decide(source.service, call, types, outcome !== undefined);
+      if (verdict) outcome = { action: actionOf(verdict.fault.type) as Outcome['action'], ...verdict };
     }
-    return undefined;
+    return outcome;
   }
 
   /** ms by which a call is to be delayed: latencies of several faults add up. */
@@ -151,12 +151,14 @@ export class ServiceFaults {
 
   /** The fault that takes a connection away, drawn once for its life. */
   connection(): FaultSpec | undefined {
-    for (const source of this.#sources) {
-      if (source.connections.length === 0) continue;
-      const verdict = this.#injector.decide(source.service, { kind: 'connection' }, source.connections);
-      if (verdict) return verdict.fault;
+    let taken: FaultSpec | undefined;
+    for (const { service, connections } of this.#sources) {
+      if (connections.length === 0) continue;
+      const call = { kind: 'connection' };
+      const verdict = this.#injector.decide(service, call, connections, taken !== undefined);
+      taken ??= verdict?.fault;
     }
-    return undefined;
+    return taken;
   }
 
   /** The first fault here that does `action`, if its chance says so for the connection or close that asks. */

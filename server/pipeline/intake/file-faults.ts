@@ -20,14 +20,15 @@ export class FileFaults {
 
   /** @throws {Error} as the file system would, with the code that its type names, when a fault hits this step */
   check(step: FileStep, file: string): void {
-    for (const { type, code, text } of FAILURES) {
-      const acts = ({ params }: FaultSpec) => (params['step'] ?? 'store') === step;
-      if (!this.#armed(type).some(acts)) continue;
-      const verdict = this.#injector?.decide('ftp', { kind: step, file }, [type]);
-      if (!verdict) continue;
-      const message = `${code}: ${text}, ${step} '${file}' ${faultMark(verdict.fault.id)}`;
-      throw Object.assign(new Error(message), { code });
-    }
+    const acts = ({ params }: FaultSpec) => (params['step'] ?? 'store') === step;
+    const acting = FAILURES.filter(({ type }) => this.#armed(type).some(acts));
+    if (acting.length === 0) return;
+    const types = acting.map(({ type }) => type);
+    const fault = this.#injector?.decide('ftp', { kind: step, file }, types)?.fault;
+    const failure = acting.find(({ type }) => type === fault?.type);
+    if (!fault || !failure) return;
+    const { code, text } = failure;
+    throw Object.assign(new Error(`${code}: ${text}, ${step} '${file}' ${faultMark(fault.id)}`), { code });
   }
 
   /** The fault that wants an accepted file deleted, if one does. */
