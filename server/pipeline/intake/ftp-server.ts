@@ -33,7 +33,13 @@ const COMMANDS = [
 ];
 const IDLE_MS = 300_000;
 
-type CommandConnection = FtpConnection & { commandSocket: Socket };
+/** A command line that is longer ends its connection. */
+const MAX_LINE_CHARS = 8 * 1024;
+
+type CommandConnection = FtpConnection & {
+  commandSocket: Socket;
+  commands: { handle(line: string): PromiseLike<unknown> };
+};
 
 /**
  * ftp-srv, wrapped: the one file that knows its ways.
@@ -62,6 +68,7 @@ export async function startFtpServer(options: FtpServerOptions): Promise<FtpServ
     commandSocket.setNoDelay(true); // 150 and 226 in a row: Nagle would hold the second for 40 ms
     // A socket that has closed forgets it, and ftp-srv compares it with that of a data connection that comes late.
     Object.defineProperty(commandSocket, 'remoteAddress', { value: commandSocket.remoteAddress });
+    serveInOrder(connection as CommandConnection, logger);
   });
   server.on('login', ({ connection, username, password }, resolve, reject) => {
     if (!matches(credentials[username], password)) {
@@ -96,8 +103,39 @@ export async function startFtpServer(options: FtpServerOptions): Promise<FtpServ
   };
 }
 
+/**
+ * One command after the other, however they were cut on their way. ftp-srv takes each chunk for whole commands, and
+ * serves those of two chunks at once, so that their replies could change places.
+ */
+function serveInOrder(connection: CommandConnection, logger: Logger): void {
+  const { commandSocket, commands } = connection;
+  let rest = '';
+  let last: Promise<unknown> = Promise.resolve();
+  commandSocket.removeAllListeners('data');
+  commandSocket.setEncoding('utf8');
+  commandSocket.on('data', (text: string) => {
+    const lines = `${rest}${text}`.split(/\r?\n/);
+    rest = lines.pop() ?? '';
+    if (rest.length > MAX_LINE_CHARS) {
+      commandSocket.destroy();
+      return;
+    }
+    for (const line of lines) {
+      if (line === '') continue;
+      last = last
+        .then(() => commands.handle(line))
+        .catch((error: unknown) => {
+          logger.debug({ err: error }, 'FTP command failed');
+          return connection.reply(501, 'Syntax error in parameters'); // OPTS without any throws
+        });
+    }
+  });
+}
+
 interface PassiveConnector {
+  readonly connection: { connector: PassiveConnector };
   dataServer: Server | null;
+  end(): void;
   setupServer(): Promise<unknown>;
 }
 
@@ -106,6 +144,7 @@ const { prototype: passive } = createRequire(import.meta.url)('ftp-srv/src/conne
 };
 const { setupServer } = passive;
 // A data connection that was reset before it is accepted has no address: ftp-srv would throw, and end the process.
+// A transfer's server that closes late would take the connector of the next transfer away: 550 for a STOR after a 451.
 passive.setupServer = async function (this: PassiveConnector) {
   const made = await setupServer.call(this);
   const { dataServer } = this;
@@ -116,6 +155,9 @@ passive.setupServer = async function (this: PassiveConnector) {
       else listener.call(dataServer, socket);
     });
   }
+  dataServer?.removeAllListeners('close').once('close', () => {
+    if (this.connection.connector === this) this.end();
+  });
   return made;
 };
 
@@ -136,9 +178,6 @@ class CameraFileSystem extends FileSystem {
       if (refusal) return reply(refusal.code, refusal.text);
       if (code === 550 && typeof text === 'string' && /^(read|write) E[A-Z]+$/.test(text)) {
         return reply(426, 'Data connection broken');
-      }
-      if (code === 550 && typeof text === 'string' && text.startsWith('ENOSPC')) {
-        return reply(452, 'Insufficient storage space');
       }
       if (code === 250 && this.#acceptedId !== undefined) {
         const text = `Accepted as ${this.#acceptedId}`;

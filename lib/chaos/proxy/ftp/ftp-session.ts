@@ -2,7 +2,14 @@ import type { Clock } from '../../clock.ts';
 import { faultMark } from '../../faults/fault.ts';
 import type { LinkPort, Session } from '../session.ts';
 import { DataProxy } from './data-proxy.ts';
-import { beginsCommand, beginsReplyLine, finalCode, passivePort, withPassiveAddress } from './replies.ts';
+import {
+  beginsCommand,
+  beginsReplyLine,
+  finalCode,
+  longReplyCode,
+  passivePort,
+  withPassiveAddress,
+} from './replies.ts';
 
 const EMPTY = Buffer.alloc(0);
 /** Longest line that is waited for and kept meanwhile; what is longer is not FTP. */
@@ -33,6 +40,8 @@ export class FtpSession implements Session {
   /** The greeting is owed first. */
   readonly #owed: Owed[] = [{ ours: undefined, ready: false }];
   #data: DataProxy | undefined;
+  /** Code of the reply of several lines that has begun. */
+  #longReply: number | undefined;
   #opening = false;
   #waits = false;
   #gone = false;
@@ -90,6 +99,10 @@ export class FtpSession implements Session {
 
   #command(line: Buffer): void {
     if (this.#link.closing) return;
+    if (line.length <= 2 && line.toString('latin1').trim() === '') {
+      this.#link.toServer(line, 0); // nobody answers an empty line
+      return;
+    }
     const [, word = '', argument = ''] = /^(\S*)\s*(.*?)\r?\n$/s.exec(line.toString('utf8')) ?? [];
     const name = word.toUpperCase();
     const { faults } = this.#link;
@@ -175,10 +188,25 @@ export class FtpSession implements Session {
       const raw = this.#fromServer.subarray(0, end + 1);
       this.#fromServer = this.#fromServer.subarray(end + 1);
       const line = raw.toString('utf8').trimEnd();
+      if (this.#isInsideReply(line)) {
+        this.#link.toClient(raw);
+        continue;
+      }
       const port = passivePort(line);
       if (port === undefined) this.#reply(raw, finalCode(line));
       else this.#openTransfer(line, port);
     }
+  }
+
+  /** Whether this line is not the last of its reply. A longer reply ends with a line of its own code, no other. */
+  #isInsideReply(line: string): boolean {
+    if (this.#longReply === undefined) {
+      this.#longReply = longReplyCode(line);
+      return this.#longReply !== undefined;
+    }
+    if (finalCode(line) !== this.#longReply) return true;
+    this.#longReply = undefined;
+    return false;
   }
 
   #reply(raw: Buffer, code: number | undefined): void {

@@ -27,6 +27,12 @@ export function finalCode(line: string): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
+/** The code of a line that begins a reply of several lines. */
+export function longReplyCode(line: string): number | undefined {
+  const match = /^(\d{3})-/.exec(line);
+  return match ? Number(match[1]) : undefined;
+}
+
 /** Port that the server opened for a transfer; undefined when this is no passive reply, or one without a port. */
 export function passivePort(line: string): number | undefined {
   const port = portIn(line);
