@@ -112,21 +112,20 @@ async function realDisk(context: TestContext, leftBytes = 0): Promise<Store & { 
   };
 }
 
-/** By a folder that its user may not write to: the intake runs in a process without the rights of root. */
-async function realUser(context: TestContext, folder: string): Promise<Store> {
-  const user = unprivilegedUser();
-  if (!user) context.skip('only root can start a process as another user');
-  const { uid, gid } = user;
-  const dataDir = await newFolder();
+/** An intake in a process of its own. */
+async function startChild(
+  dataDir: string,
+  options: { user?: { uid: number; gid: number }; wrap?: readonly string[] },
+): Promise<
+  Pick<Store, 'dataDir' | 'login' | 'alerts' | 'submitted'> & { pid: number; uid: number | undefined }
+> {
+  const { user, wrap = [] } = options;
   const { [CAMERA]: password = '' } = await loadCredentials(dataDir);
-  await chown(dataDir, uid, gid);
-  for (const name of await readdir(dataDir)) await chown(join(dataDir, name), uid, gid);
+  const [execPath = '', ...execArgv] = [...wrap, process.execPath];
   const child = fork(
     new URL('./intake-child.ts', import.meta.url),
-    [dataDir, '0', String(uid), String(gid)],
-    {
-      execArgv: [],
-    },
+    [dataDir, '0', ...(user ? [String(user.uid), String(user.gid)] : [])],
+    { execPath, execArgv },
   );
   endings.push(() => end(child));
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
@@ -135,9 +134,10 @@ async function realUser(context: TestContext, folder: string): Promise<Store> {
     const [answer] = (await once(child, 'message')) as [Account];
     return answer;
   };
-  expect((await account()).uid).toBe(uid);
   return {
     dataDir,
+    pid: child.pid ?? 0,
+    uid: (await account()).uid,
     async login() {
       const client = await PlainFtp.connect(port);
       endings.push(() => client.close());
@@ -147,6 +147,20 @@ async function realUser(context: TestContext, folder: string): Promise<Store> {
     },
     alerts: async () => (await account()).alerts,
     submitted: async () => (await account()).submitted,
+  };
+}
+
+/** By a folder that its user may not write to: the intake runs in a process without the rights of root. */
+async function realUser(context: TestContext, folder: string): Promise<Store> {
+  const user = unprivilegedUser();
+  if (!user) context.skip('only root can start a process as another user');
+  const dataDir = await newFolder();
+  await loadCredentials(dataDir);
+  for (const name of ['.', ...(await readdir(dataDir))]) await chown(join(dataDir, name), user.uid, user.gid);
+  const child = await startChild(dataDir, { user });
+  expect(child.uid).toBe(user.uid);
+  return {
+    ...child,
     refuse: () => chmod(join(dataDir, folder), 0o555),
     mend: () => chmod(join(dataDir, folder), 0o755),
   };
@@ -250,4 +264,21 @@ describe('a disk that fills up', () => {
     expect(reply).toMatch(/^250 Accepted as /);
     await vi.waitFor(async () => expect(await store.submitted()).toEqual([idIn(reply)]), PATIENT);
   });
+});
+
+it('a file that may not grow: 451, one alert, the part is quarantined, well again', async (context) => {
+  const prlimit = findProgram('prlimit') ?? '';
+  if (prlimit === '') context.skip('no prlimit to limit the size of files with');
+  const dataDir = await newFolder();
+  const limit = `--fsize=${2 * LEFT_BYTES}:unlimited`;
+  const child = await startChild(dataDir, { wrap: [prlimit, limit] });
+  const store = { ...child, refuse: async () => {}, mend: async () => {} };
+  const camera = await store.login();
+  const frame = await makeFrame();
+  expect(await camera.store('a.jpg.part', frame)).toMatch(/^451 The upload could not be stored/); // EFBIG
+  expect(await store.alerts()).toEqual([{ code: 'UPLOAD_STORAGE', count: 1 }]);
+  await vi.waitFor(async () => expect(await filesIn(store, 'incoming')).toEqual([]), PATIENT);
+  await vi.waitFor(async () => expect(await filesIn(store, 'quarantine')).toHaveLength(2), PATIENT); // with its reason
+  execFileSync(prlimit, ['--pid', String(child.pid), '--fsize=unlimited']);
+  await expectWell(store, camera, frame);
 });

@@ -69,6 +69,7 @@ const CONNECTED_PATIENCE = 6;
 /** An upload is cut off beyond this many times the largest size that validation takes. */
 const CUT_OFF_FACTOR = 2;
 const MAX_NAME_BYTES = 150;
+const NO_SPACE = ['ENOSPC', 'EDQUOT'];
 
 export class IncomingUploads {
   readonly #options: IncomingUploadsOptions;
@@ -166,6 +167,7 @@ export class IncomingUploads {
       maxBytes: maxBytes * CUT_OFF_FACTOR,
       timeoutMs: uploadTimeoutMs,
       clock,
+      refuse: (error) => this.#storageRefusal(error),
       onEnd: async ({ sizeBytes, head }) => {
         incoming.sizeBytes = sizeBytes;
         incoming.comment = readFrameComment(head);
@@ -290,15 +292,14 @@ export class IncomingUploads {
 
   async #breakOff(incoming: Incoming, error: Error): Promise<void> {
     const { sizeBytes } = incoming;
-    const full = isErrorCode(error, 'ENOSPC');
-    if (full) this.#options.disk.reportFull();
     if (error instanceof UploadTimeoutError) {
       await this.#giveUp(incoming, 'UPLOAD_TIMEOUT', `no bytes for ${this.#options.uploadTimeoutMs} ms`);
-    } else if (error instanceof FtpRefusal) {
+    } else if (error instanceof FtpRefusal && error.cause === undefined) {
       await this.#giveUp(incoming, 'TOO_LARGE', `cut off after ${sizeBytes} bytes`);
     } else {
-      const code = full ? 'DISK_FULL' : 'INCOMPLETE_UPLOAD';
-      await this.#giveUp(incoming, code, `broke after ${sizeBytes} bytes: ${error.message}`);
+      const why = error.cause instanceof Error ? error.cause : error;
+      const code = isErrorCode(why, ...NO_SPACE) ? 'DISK_FULL' : 'INCOMPLETE_UPLOAD';
+      await this.#giveUp(incoming, code, `broke after ${sizeBytes} bytes: ${why.message}`);
     }
   }
 
@@ -359,12 +360,12 @@ export class IncomingUploads {
     if (files.get(incoming.name) === incoming) files.delete(incoming.name);
   }
 
-  #storageRefusal(error: unknown): unknown {
+  #storageRefusal(error: unknown): FtpRefusal {
     if (error instanceof FtpRefusal) return error;
     this.#options.logger.error({ err: error }, 'upload could not be stored');
     const faultId = error instanceof Error ? readFaultMark(error.message) : undefined;
     const mark = faultId === undefined ? '' : ` ${faultMark(faultId)}`;
-    if (isErrorCode(error, 'ENOSPC', 'EDQUOT')) {
+    if (isErrorCode(error, ...NO_SPACE)) {
       this.#options.disk.reportFull();
       return new FtpRefusal(452, `Insufficient storage space${mark}`, { cause: error });
     }
