@@ -244,8 +244,11 @@ export class Link implements LinkPort {
       return;
     }
     // What waits for a delay that is gone or another now has waited enough.
-    if (this.#delayChanges !== this.faults.delayChanges) this.#line.flush();
-    this.#delayChanges = this.faults.delayChanges;
+    if (this.#delayChanges !== this.faults.delayChanges) {
+      this.#delayChanges = this.faults.delayChanges;
+      this.#session.delaysChanged?.();
+      this.#line.flush();
+    }
     this.#followRate();
     this.#ends.follow(Number(this.faults.first('linger')?.params['delayMs'] ?? 0));
     this.#session.faultsChanged?.();

@@ -74,7 +74,7 @@ function rateOf(socket: Socket, sizeBytes: number): Promise<number> {
   });
 }
 
-describe.concurrent('Measured at the client', () => {
+describe.concurrent('Measured at the client', { timeout: 60_000 }, () => {
   it('bandwidth passes its rate in each direction, for 3 s', async ({ expect }) => {
     const rate = 256 * 1024;
     const sizeBytes = 3 * rate;

@@ -50,6 +50,8 @@ export interface Session {
   outlivesServer?(): boolean;
   /** Faults have changed. */
   faultsChanged?(): void;
+  /** A delay has ended or got another strength: the rest of a call that it delayed follows what was just passed on. */
+  delaysChanged?(): void;
   /** The connection is gone. */
   closed?(): void;
 }

@@ -18,7 +18,7 @@ export const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 interface Exchange {
   readonly method: string;
   readonly body: BodyReader;
-  readonly delayMs: number;
+  delayMs: number;
   /** Set when a fault answers instead of the server. */
   readonly answer: Buffer | undefined;
   /** The connection ends with this answer. */
@@ -96,6 +96,10 @@ export class HttpSession implements Session {
   clientEnded(pass: () => void): void {
     if (this.#owesClient) this.#endClient = pass;
     else pass();
+  }
+
+  delaysChanged(): void {
+    if (this.#exchange) this.#exchange.delayMs = 0;
   }
 
   serverEnded(): void {

@@ -115,6 +115,10 @@ export class PostgresSession implements Session {
     return complete && this.#cycles.length === 0 && this.#fromServer.atBoundary;
   }
 
+  delaysChanged(): void {
+    this.#delayMs = 0;
+  }
+
   /** Packets before the first typed message: TLS and GSS requests, Cancel, and the start-up itself. */
   #startUp(chunk: Buffer): void {
     const bytes = this.#startup.length > 0 ? Buffer.concat([this.#startup, chunk]) : chunk;

@@ -108,6 +108,10 @@ export class RedisSession implements Session {
     return this.#link.closing || this.#commands.atBoundary;
   }
 
+  delaysChanged(): void {
+    this.#delayMs = 0;
+  }
+
   #command(head: CommandHead): 'pass' | 'drop' {
     if (this.#degraded) return 'pass';
     this.#link.countRequest();
