@@ -138,16 +138,6 @@ describe('ManagedProcess', () => {
     expect(states).toEqual(['held', 'starting', 'up']);
   });
 
-  it('stops and continues a paused child', async () => {
-    const managed = makeProcess(SERVES);
-    await managed.start();
-    const pid = managed.status.pid;
-    managed.pause();
-    expect(managed.status.state).toBe('paused');
-    managed.resume();
-    expect(managed.status).toMatchObject({ state: 'up', pid });
-  });
-
   it('does not start a child again that says its setting is wrong', async () => {
     const managed = makeProcess('process.stderr.write("PORT is odd\\n"); process.exit(2)');
     const told = new Promise<string>((resolve) =>
