@@ -25,7 +25,8 @@ export function addFaultTypeSchemas(document: OpenApiDocument): OpenApiDocument 
     },
   };
   const byType = FAULT_TYPES.map(
-    ({ type, services }): Schema => ({
+    // OpenAPI 3.1 takes all of JSON Schema; the type of its document does not know "if".
+    ({ type, services }) => ({
       if: { properties: { type: { const: type } } },
       // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
       then: {
@@ -36,7 +37,7 @@ export function addFaultTypeSchemas(document: OpenApiDocument): OpenApiDocument 
       },
     }),
   );
-  content.schema = { ...content.schema, allOf: [choices, ...byType] };
+  content.schema = { ...content.schema, allOf: [choices, ...(byType as Schema[])] };
   document.components = {
     ...document.components,
     schemas: { ...document.components?.schemas, ...Object.fromEntries(schemas) },

@@ -13,16 +13,11 @@ export default defineFaultType({
       title: 'Mode',
       description: 'Our own leak, one large allocation, or another tenant of the card',
     }),
-    rateMibPerSecond: z
-      .number()
-      .min(1)
-      .max(100_000)
-      .default(1500)
-      .meta({
-        title: 'Rate',
-        description: 'How fast memory is taken; a spike takes it at once',
-        unit: 'MiB/s',
-      }),
+    rateMibPerSecond: z.number().min(1).max(100_000).default(1500).meta({
+      title: 'Rate',
+      description: 'How fast memory is taken; a spike takes it at once',
+      unit: 'MiB/s',
+    }),
     targetFreeMib: z
       .number()
       .min(0)
