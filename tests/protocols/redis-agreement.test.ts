@@ -60,7 +60,7 @@ function nameOf({ service, type, params, ratio = 0.3, match, pulse, failFirst, r
   return `${service} ${type} ${more}`;
 }
 
-describe('Redis and its clients agree', { timeout: 60_000 }, () => {
+describe('Redis and its clients agree', { timeout: 120_000 }, () => {
   it.concurrent.each(CASES.map((each, index) => [nameOf(each), each, SEED + index * 97] as const))(
     'on every write under %s',
     async (_name, { service, type, ...options }, seed) => {
@@ -115,7 +115,7 @@ const PUBSUB_CASES: readonly Case[] = [
   { service: 'redis', type: 'server_error' },
 ];
 
-describe('Redis and its publishers and subscribers agree', { timeout: 60_000 }, () => {
+describe('Redis and its publishers and subscribers agree', { timeout: 120_000 }, () => {
   it.concurrent.each(PUBSUB_CASES.map((each, index) => [nameOf(each), each, SEED + index * 89] as const))(
     'on every message and subscription under %s',
     async (_name, { service, type, ...options }, seed) => {

@@ -151,12 +151,13 @@ describe('Redis through a proxy that understands it', { timeout: 120_000 }, () =
   });
 
   it('passes every byte of random sequences and changes no reply, with faults armed that never hit', async () => {
-    await harness.arm('redis', 'intermittent', { ratio: 0 });
-    await harness.arm('redis', 'timeout', { ratio: 0 });
-    await harness.arm('redis', 'connection_reset', { match: { command: 'NO SUCH COMMAND' } });
-    await harness.arm('redis', 'latency', { match: { command: 'NO SUCH COMMAND' } });
-    await harness.arm('pubsub', 'message_loss', { ratio: 0 });
-    await harness.arm('network', 'server_error', { ratio: 0 });
+    const ttlMs = 600_000;
+    await harness.arm('redis', 'intermittent', { ratio: 0, ttlMs });
+    await harness.arm('redis', 'timeout', { ratio: 0, ttlMs });
+    await harness.arm('redis', 'connection_reset', { match: { command: 'NO SUCH COMMAND' }, ttlMs });
+    await harness.arm('redis', 'latency', { match: { command: 'NO SUCH COMMAND' }, ttlMs });
+    await harness.arm('pubsub', 'message_loss', { ratio: 0, ttlMs });
+    await harness.arm('network', 'server_error', { ratio: 0, ttlMs });
     await compareAll(SEED + 1);
     const activity = harness.injector.activity();
     expect(activity.every(({ hits }) => hits === 0)).toBe(true);

@@ -69,6 +69,8 @@ export class RawLedgers {
     const token = `marker-${this.#random()}`;
     client.send(encodeCommand(['ECHO', token]));
     const [reply] = await this.#replies(client, 1, 10_000);
+    // It was cut before the fault ended, which the client had not seen yet.
+    if (!reply && client.isOver && client.pending === '') return this.marker();
     await client.changed(1);
     const more = client.take();
     return reply?.text === token && more === '' ? 'the token alone' : `${reply?.raw} ${more}`;

@@ -52,7 +52,7 @@ export class RawClient {
   /** Sends bytes in random pieces: whole, in a few, or byte by byte where they are not many. */
   async sendInPieces(bytes: Buffer, random: Random): Promise<void> {
     const style = random();
-    const longest = style < 0.6 ? bytes.length : style < 0.99 ? Math.ceil(bytes.length / 2) : 5;
+    const longest = style < 0.75 ? bytes.length : style < 0.99 ? Math.ceil(bytes.length / 2) : 5;
     const limit = Math.ceil(bytes.length / longest) > 60 ? bytes.length : longest;
     for (let at = 0; at < bytes.length; ) {
       const end = Math.min(bytes.length, at + 1 + Math.floor(random() * limit));
