@@ -57,3 +57,34 @@ it('survives a data connection that is gone before it is accepted', async () => 
     await rm(directory, { recursive: true });
   }
 });
+
+it('answers commands in order and one by one, however they are cut, and one that lacks its argument', async () => {
+  const uploads = { openSession: () => ({}), closeSession() {} } as unknown as IncomingUploads;
+  const server = await startFtpServer({
+    host: '127.0.0.1',
+    port: 0,
+    passivePorts: { min: 20_000, max: 29_999 },
+    credentials: { cam: 'secret' },
+    uploads,
+    logger: createLogger('test', 'silent'),
+  });
+  const socket = createConnection({ port: server.port, host: '127.0.0.1', noDelay: true });
+  try {
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    const pieces = ['USER cam\r\nPA', 'SS secret\r\nPASV\r\nNO', 'OP\r\n', 'OPTS\r\n\r\nPWD\n', 'TYPE I\r\n'];
+    for (const piece of pieces) {
+      socket.write(piece);
+      await new Promise(setImmediate);
+    }
+    const codes = ['220', '331', '230', '227', '200', '501', '257', '200'];
+    const finals = () => text.split('\r\n').flatMap((line) => /^(\d{3}) /.exec(line)?.[1] ?? []);
+    await expect.poll(finals, { timeout: 10_000 }).toHaveLength(codes.length);
+    expect(finals()).toEqual(codes);
+  } finally {
+    socket.destroy();
+    await server.close();
+  }
+});

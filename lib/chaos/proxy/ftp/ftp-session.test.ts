@@ -113,6 +113,18 @@ describe('FtpSession', () => {
     expect(await readdir(root)).not.toContain('refused.jpg');
   });
 
+  it('owes nothing for an empty line, and takes no line inside a reply for its end', async () => {
+    const client = await login();
+    client.ftp.socket.write('\r\n');
+    await client.send('HELP');
+    await client.send('FEAT');
+    const id = await harness.arm('ftp', 'intermittent', { ratio: 1 });
+    await expect(upload(client, 'refused.jpg', PHOTO)).rejects.toMatchObject({ code: 451 });
+    await harness.end(id);
+    await harness.arm('ftp', 'connection_error');
+    await vi.waitFor(() => expect(proxy.connections).toBe(0), 3000); // at a boundary, so without delay
+  });
+
   it('holds an upload in the middle, then cuts it so that nobody takes a part for the whole', async () => {
     const client = await login();
     const id = await harness.arm('ftp', 'timeout', { params: { delayMs: 20_000, channel: 'data' } });
