@@ -14,7 +14,7 @@ export interface LeasesOptions {
   warnAfterMs?: number;
   /**
    * Silence after which the faults of a tab end, ms. With the half second between two looks and the way to the
-   * injector they are gone within 15 s. @default 14 000
+   * injector they are gone within 15 s, also on a busy machine. @default 13 500
    */
   lostAfterMs?: number;
 }
@@ -58,7 +58,7 @@ export class Leases {
       clock: systemClock,
       askEveryMs: 5000,
       warnAfterMs: 10_000,
-      lostAfterMs: 14_000,
+      lostAfterMs: 13_500,
       ...options,
     };
     const { clock, askEveryMs, warnAfterMs } = this.#options;

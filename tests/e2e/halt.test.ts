@@ -56,6 +56,30 @@ describe('halt', () => {
     await untilRecovered(system, page);
   });
 
+  it('is a form that a browser without scripts can press', async () => {
+    const page = await browser.context.newPage();
+    const devTools = await browser.context.newCDPSession(page);
+    await devTools.send('Emulation.setScriptExecutionDisabled', { value: true });
+    await page.goto('data:text/html,<title>off</title><script>document.title = "on"</script>');
+    expect(await page.title()).toBe('off');
+    await Promise.all([
+      system.startFault('redis', 'connection_error'),
+      system.startFault('ftp', 'server_error'),
+    ]);
+
+    await page.goto(`${system.url}/halt`);
+    expect(await page.getByText('server_error on ftp').count()).toBe(1);
+    await page.getByLabel('Your name').fill('Bo');
+    await page.getByLabel('Reason').fill('no scripts here');
+    await page.getByRole('button', { name: 'HALT ALL' }).click();
+    await page.getByText('Everything was ended in').waitFor({ timeout: 10_000 });
+    await Promise.all(['redis', 'ftp'].map((service) => timeThrough(system, service)));
+    expect(await page.getByRole('row').count()).toBe(3); // head, and a line of the receipt for each fault
+    expect((await system.state()).halted).toMatchObject({ by: 'Bo', reason: 'no scripts here' });
+    await page.close();
+    expect((await system.api('POST', '/resume', { reason: 'go on' })).status).toBe(200);
+  });
+
   it('makes each path clean by the time of its acknowledgement', async () => {
     for (let round = 0; round < 3; round++) {
       await Promise.all(SIX.map(({ service, type }) => system.startFault(service, type)));

@@ -1,8 +1,11 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRandom } from '#lib/chaos/random.ts';
+import type { Fact } from '#lib/protocol/facts.ts';
+import { type BareChromium, pressFault, startBareChromium } from '#tests/support/bare-chromium.ts';
 import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
 import { type CuttableProxy, startCuttableProxy } from '#tests/support/cuttable-proxy.ts';
+import { timeThrough } from '#tests/support/paths.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 
@@ -10,6 +13,7 @@ let system: System;
 let proxy: CuttableProxy;
 let steady: TestBrowser;
 let shaky: TestBrowser;
+let owner: BareChromium | undefined;
 
 beforeAll(async () => {
   proxy = await startCuttableProxy();
@@ -20,7 +24,7 @@ beforeAll(async () => {
   ]);
 });
 afterAll(async () => {
-  await Promise.all([steady?.close(), shaky?.close()]);
+  await Promise.all([steady?.close(), shaky?.close(), owner?.close()]);
   await proxy?.close();
   await system?.close();
 });
@@ -37,6 +41,35 @@ async function storyOf(page: Page): Promise<string[]> {
     }),
   );
   return lines.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+}
+
+/** A browser of its own that has switched on a fault, which acts. */
+async function startOwner(): Promise<BareChromium> {
+  const owner = await startBareChromium(system.url);
+  await pressFault(owner, 'ftp', 'server_error');
+  await until('the fault acts', 30_000, () =>
+    timeThrough(system, 'ftp').then(
+      () => false,
+      () => true,
+    ),
+  );
+  const [fault] = (await system.state()).faults;
+  expect(fault?.owner.kind).toBe('browser');
+  return owner;
+}
+
+/** kill -9. Gives how long after it calls were clean, the warning and the end. */
+async function killOwner(owner: BareChromium): Promise<{ goneAfterMs: number; warning: Fact; end: Fact }> {
+  const { seq } = await system.state();
+  await owner.kill();
+  const killedAt = performance.now();
+  await until('calls are clean', 30_000, () => timeThrough(system, 'ftp'));
+  const goneAfterMs = performance.now() - killedAt;
+  const told = (type: Fact['type']) =>
+    until(`${type} is told`, 10_000, async () =>
+      (await system.facts(seq)).find((fact) => fact.type === type && fact.subject === 'ftp'),
+    );
+  return { goneAfterMs, warning: await told('leaseWarning'), end: await told('faultEnded') };
 }
 
 describe('two browsers, one cut off at random', () => {
@@ -73,6 +106,19 @@ describe('two browsers, one cut off at random', () => {
         return lines.length >= upTo ? lines.slice(0, upTo) : undefined;
       });
       expect(seen).toEqual(truth);
+    }
+  });
+
+  it('warns everybody of the end of a killed browser, whose fault is gone within 15 s', async () => {
+    owner = await startOwner();
+    const { goneAfterMs, warning, end } = await killOwner(owner);
+    expect(goneAfterMs).toBeLessThanOrEqual(15_000);
+    expect(end.data).toMatchObject({ reason: 'owner_lost' });
+    expect(warning.seq, 'warned before').toBeLessThan(end.seq);
+    for (const page of [steady, shaky].flatMap(({ context }) => context.pages().slice(1))) {
+      await page
+        .locator(`[data-testid="story-line"][data-seq="${warning.seq}"]`)
+        .waitFor({ timeout: 15_000 });
     }
   });
 });

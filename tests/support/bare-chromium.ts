@@ -20,6 +20,9 @@ export interface BareChromium {
   close(): Promise<void>;
 }
 
+/** A question that meets a change of page is never answered. */
+const ANSWER_MS = 3000;
+
 interface Reply {
   id?: number;
   result?: { result?: { value?: unknown }; exceptionDetails?: { text: string } };
@@ -35,7 +38,7 @@ export async function startBareChromium(
   const child = spawn(
     program,
     [
-      ...['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--window-size=1440,900'],
+      ...['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--window-size=1024,768'],
       ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
       ...['--remote-debugging-port=0', `--user-data-dir=${profile}`, ...args, url],
     ],
@@ -52,7 +55,7 @@ export async function startBareChromium(
       return targets.find((target) => target['type'] === 'page')?.['webSocketDebuggerUrl'];
     });
     const evaluate = await connect(page);
-    await until('the console is live', 30_000, () =>
+    await until('the console is live', 45_000, () =>
       evaluate<boolean>(`document.querySelector('[data-testid="live-status"]')?.dataset.state === 'live'`),
     );
     return {
@@ -87,7 +90,11 @@ function connect(address: string): Promise<BareChromium['evaluate']> {
   });
   const evaluate = async <T>(expression: string): Promise<T> => {
     const id = ++count;
-    const answered = new Promise<Reply>((resolve) => waiting.set(id, resolve));
+    const answered = new Promise<Reply>((resolve, reject) => {
+      waiting.set(id, resolve);
+      const giveUp = () => reject(new Error('the page did not answer'));
+      AbortSignal.timeout(ANSWER_MS).addEventListener('abort', giveUp);
+    });
     const params = { expression, awaitPromise: true, returnByValue: true };
     socket.send(JSON.stringify({ id, method: 'Runtime.evaluate', params }));
     const { result } = await answered;
@@ -106,7 +113,7 @@ export async function pressFault(browser: BareChromium, service: string, type: s
   const group = element(`desk-group-${service}`);
   const button = element(`fault-switch-${service}-${type}`);
   const shown = (what: string) =>
-    until(`${what} is there`, 20_000, () => browser.evaluate<boolean>(`${what} !== null`));
+    until(`${what} is there`, 30_000, () => browser.evaluate<boolean>(`${what} !== null`));
   await shown(group);
   await browser.evaluate(`${group}.dataset.open === 'false' && ${group}.click()`);
   await shown(button);
