@@ -1,22 +1,13 @@
-/** Faults on files: the real cameras against the real intake over FTP. */
+/** Faults on files that act in the cameras: the real ones against the real intake over FTP. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FTPError } from 'basic-ftp';
 import { expect } from 'vitest';
-import { faultMark, readFaultMark } from '#lib/chaos/faults/fault.ts';
-import { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import type { AcceptedUpload } from '#server/cameras/camera.ts';
 import { createCameraFleet } from '#server/cameras/camera-fleet.ts';
-import { FtpUploader } from '#server/cameras/ftp-uploader.ts';
 import { createLogger } from '#server/logging.ts';
 import type { IntakeDeadLetter } from '#server/pipeline/contracts.ts';
-import {
-  CAMERA,
-  type Bench as IntakeBench,
-  makeBench,
-  makeFrame,
-} from '#server/pipeline/intake/intake-fixture.ts';
+import { type Bench as IntakeBench, makeBench } from '#server/pipeline/intake/intake-fixture.ts';
 import type { IntakeOptions } from '#server/pipeline/intake/intake-options.ts';
 import { until } from '#tests/support/until.ts';
 import { type FaultBench, proveFault } from './prove-fault.ts';
@@ -251,121 +242,5 @@ proveFault('ftp', 'duplicate_upload', openCameras, {
       extra.sha256 === frame?.sha256 &&
       extra.sequence === frame.sequence
     );
-  },
-});
-
-interface IntakeFaultBench extends FaultBench {
-  readonly intake: IntakeBench;
-  /** As a camera does it; gives the id of the upload, or the error with which it was refused. */
-  upload(): Promise<string | Error>;
-}
-
-/** An intake with the faults that act in it. */
-async function openIntake(): Promise<IntakeFaultBench> {
-  const refresh = () => intake.intake.refreshDisk();
-  const injector: FaultInjector = new FaultInjector({
-    effect: { arm: refresh, change: () => {}, end: refresh },
-  });
-  const intake = await makeBench({ injector, diskProbeMs: 60_000 });
-  const uploader = new FtpUploader({
-    host: '127.0.0.1',
-    port: intake.intake.ftpPort,
-    user: CAMERA,
-    password: intake.password,
-    timeoutMs: 8000,
-  });
-  let count = 0;
-  return {
-    injector,
-    intake,
-    async upload() {
-      const bytes = await makeFrame();
-      return uploader.upload(`frame-${++count}.jpg`, bytes).then(
-        (id) => id ?? new Error('accepted without an id'),
-        (error: Error) => error,
-      );
-    },
-    async close() {
-      uploader.close();
-      await intake.close();
-    },
-  };
-}
-
-/** A frame is accepted and handed on. */
-async function isTaken({ intake: { sink }, upload }: IntakeFaultBench): Promise<boolean> {
-  const id = await upload();
-  if (id instanceof Error) return false;
-  await until('it is handed on', 5000, () => sink.submitted.some((upload) => upload.id === id));
-  return true;
-}
-
-/** Refused with this reply, which names the fault; nothing is on record, and there was one alert. */
-async function isRefused(
-  { intake: { intake, sink }, injector, upload }: IntakeFaultBench,
-  code: number,
-  alert: string,
-): Promise<boolean> {
-  const before = (await intake.acceptedIds()).size;
-  const error = await upload();
-  return (
-    error instanceof FTPError &&
-    error.code === code &&
-    readFaultMark(error.message) === injector.all()[0]?.id &&
-    (await intake.acceptedIds()).size === before &&
-    sink.alerts.length === 1 &&
-    sink.alerts[0]?.code === alert
-  );
-}
-
-const filesIn = ({ dataDir }: IntakeBench, folder: string) => readdir(join(dataDir, folder));
-
-proveFault('ftp', 'disk_full', openIntake, {
-  ttlMs: 1500,
-  hitKind: 'store',
-  serves: isTaken,
-  seesEffect: async (bench) =>
-    (await isRefused(bench, 452, 'DISK_FULL')) &&
-    bench.intake.intake.metrics().freeRatio === 0 &&
-    (await filesIn(bench.intake, 'incoming')).length === 0,
-});
-
-proveFault('ftp', 'permission_denied', openIntake, {
-  variant: 'store',
-  ttlMs: 1500,
-  hitKind: 'store',
-  serves: isTaken,
-  seesEffect: async (bench) =>
-    (await isRefused(bench, 451, 'UPLOAD_STORAGE')) && (await filesIn(bench.intake, 'incoming')).length === 0,
-});
-
-proveFault('ftp', 'permission_denied', openIntake, {
-  variant: 'accept',
-  params: { step: 'accept' },
-  ttlMs: 1500,
-  hitKind: 'accept',
-  serves: isTaken,
-  seesEffect: async (bench) =>
-    (await isRefused(bench, 451, 'UPLOAD_STORAGE')) && (await filesIn(bench.intake, 'incoming')).length > 0, // whole, and kept for another rename
-});
-
-proveFault('ftp', 'file_deleted', openIntake, {
-  ratio: 1,
-  ttlMs: 1500,
-  hitKind: 'delete',
-  serves: isTaken,
-  async seesEffect({ intake, injector, upload }) {
-    const { sink } = intake;
-    const id = await upload();
-    if (id instanceof Error) return false;
-    await until(
-      'it has a home',
-      5000,
-      () => sink.dropped.has(id) || sink.submitted.some((each) => each.id === id),
-    );
-    const fault = injector.all()[0]?.id;
-    if (fault === undefined || !sink.dropped.get(id)?.includes(faultMark(fault))) return false;
-    await until('its file is gone', 5000, async () => !(await intake.intake.inboxIds()).has(id));
-    return (await intake.intake.locate(id)) === undefined;
   },
 });
