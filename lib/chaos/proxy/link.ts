@@ -2,6 +2,7 @@ import { createConnection, type Socket } from 'node:net';
 import type { Clock, Timer } from '../clock.ts';
 import type { FaultSpec } from '../faults/fault.ts';
 import { DelayLine } from './delay-line.ts';
+import { JoinedWrites } from './joined-writes.ts';
 import { PlainSession } from './plain-session.ts';
 import type { ServiceFaults } from './service-faults.ts';
 import type { LinkPort, Session, SessionFactory } from './session.ts';
@@ -51,6 +52,8 @@ export class Link implements LinkPort {
   readonly #clientValve: Valve;
   readonly #up: Throttle;
   readonly #down: Throttle;
+  readonly #upWrites: JoinedWrites;
+  readonly #downWrites: JoinedWrites;
   readonly #ends: SlowEnds;
   /** The bandwidth fault that was drawn for, and whether this connection is one that it slows. */
   #rated: { faultId: string; slowed: boolean } | undefined;
@@ -84,19 +87,22 @@ export class Link implements LinkPort {
       this.#upstreamValve?.open('peer');
       this.#followUnread();
     });
+    this.#upWrites = new JoinedWrites((bytes) => {
+      this.connect();
+      if (!(this.#upstream?.write(bytes) ?? true)) this.#clientValve.shut('peer');
+    });
+    this.#downWrites = new JoinedWrites((bytes) => {
+      if (!this.#client.write(bytes)) this.#upstreamValve?.shut('peer');
+      if (this.#unreadBytes > MAX_UNREAD_BYTES) this.#clientValve.shut('unread');
+    });
     this.#up = new Throttle({
       clock,
-      write: (bytes) => {
-        this.connect();
-        if (!(this.#upstream?.write(bytes) ?? true)) this.#clientValve.shut('peer');
-      },
+      write: (bytes) => this.#upWrites.push(bytes),
       onRoom: () => this.#clientValve.open('rate'),
     });
     this.#down = new Throttle({
       clock,
-      write: (bytes) => {
-        if (!this.#client.write(bytes)) this.#upstreamValve?.shut('peer');
-      },
+      write: (bytes) => this.#downWrites.push(bytes),
       onRoom: () => {
         this.#upstreamValve?.open('rate');
         this.#followUnread();
@@ -174,6 +180,7 @@ export class Link implements LinkPort {
 
   reset(): void {
     if (this.#closed) return;
+    this.#passJoined();
     this.#client.resetAndDestroy();
     this.#upstream?.destroy();
     this.#close();
@@ -184,6 +191,7 @@ export class Link implements LinkPort {
     this.#line.flush();
     this.#up.flush();
     this.#down.flush();
+    this.#passJoined();
     this.#finished = true;
     // Counted from the last byte that a slow reader takes, so that nothing of an answer is cut off.
     this.#client.end(() => this.#options.clock.after(LINGER_MS, () => this.#destroy()));
@@ -309,12 +317,16 @@ export class Link implements LinkPort {
   #fromClient(chunk: Buffer): void {
     if (this.#swallows('client', chunk)) return;
     this.#options.traffic.totals.bytes += chunk.length;
+    this.#beginJoined();
     this.#session.fromClient(chunk);
+    this.#passJoined();
   }
 
   #fromServer(chunk: Buffer): void {
     if (this.#swallows('server', chunk)) return;
+    this.#beginJoined();
     this.#session.fromServer(chunk);
+    this.#passJoined();
   }
 
   /** Whether bytes that have just come are held instead of passed on. */
@@ -337,6 +349,17 @@ export class Link implements LinkPort {
     if (this.#heldBytes[from] <= MAX_HELD_BYTES) return;
     if (from === 'client') this.#clientValve.shut('held');
     else this.#upstreamValve?.shut('held');
+  }
+
+  /** What a session passes on of one chunk is written together. */
+  #beginJoined(): void {
+    this.#upWrites.begin();
+    this.#downWrites.begin();
+  }
+
+  #passJoined(): void {
+    this.#upWrites.flush();
+    this.#downWrites.flush();
   }
 
   #writeServer(bytes: Buffer): void {
@@ -368,6 +391,7 @@ export class Link implements LinkPort {
   }
 
   #endServer(): void {
+    this.#passJoined(); // what the client sent comes before its end
     if (this.#upstream) this.#upstream.end();
     else this.finish();
   }
