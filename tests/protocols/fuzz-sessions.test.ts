@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '#lib/chaos/clock.ts';
+import { FtpSession } from '#lib/chaos/proxy/ftp/ftp-session.ts';
+import { passivePort } from '#lib/chaos/proxy/ftp/replies.ts';
 import { createRandom } from '#lib/chaos/random.ts';
 import { cuttings, hostileStreams, mutate, randomCut } from '#tests/support/hostile-bytes.ts';
 import {
@@ -8,6 +11,7 @@ import {
   SessionBench,
 } from '#tests/support/session-bench.ts';
 import { TRANSCRIPTS, type Transcript } from '#tests/support/transcripts.ts';
+import { until } from '#tests/support/until.ts';
 
 /** The parser is on, and nothing is hit. */
 const NOTHING: BenchFault = {
@@ -113,5 +117,37 @@ describe.each(TRANSCRIPTS)('A $name session', (transcript) => {
       }
       expect(hits).toBeGreaterThan(CASES / 10);
     }
+  });
+});
+
+describe('Passive replies', () => {
+  const replies =
+    '220 hi\r\n227 Go (127,0,0,1,78,32)\r\n229 Go (|||20001|)\r\n227 Go (127,0,0,1,999,999)\r\n200 ok\r\n';
+
+  it('are rewritten to ports of the proxy, in order, cut at every boundary', async () => {
+    const { faults, injector } = await armedFaults('ftp', NOTHING);
+    for (const chunks of cuttings(Buffer.from(replies))) {
+      const bench = new SessionBench(faults, (link) => new FtpSession(link, systemClock));
+      for (const chunk of chunks) bench.fromServer(chunk);
+      const text = await until(
+        'all replies have come',
+        10_000,
+        () => {
+          bench.fromServer(Buffer.alloc(0)); // whatever waited for a port goes on
+          return bench.result.toClient.endsWith('200 ok\r\n') ? bench.result.toClient : undefined;
+        },
+        1,
+      );
+      const [, passive = '', extended = '', unknown = ''] = text.split('\r\n');
+      const ports = [passivePort(passive), passivePort(extended)];
+      expect(
+        ports.every((port) => port !== undefined && port !== 20_000 && port !== 20_001),
+        text,
+      ).toBe(true);
+      expect(passive).toMatch(/^227 Go \(127,0,0,1,\d+,\d+\)$/);
+      expect(unknown).toBe('227 Go (127,0,0,1,999,999)'); // no port that could be dialled
+      bench.end();
+    }
+    await injector.close();
   });
 });
