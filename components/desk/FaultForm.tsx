@@ -68,7 +68,7 @@ export function FaultForm({ service, type, ttl, fault }: FaultFormProps) {
         />
       )}
       <Slider
-        label={fault ? 'Ends by itself, counted anew, after' : 'Ends by itself after'}
+        label={fault ? 'Full time, from now' : 'Ends by itself after'}
         max={ttl.maxMs}
         min={Math.max(ttl.minMs, 5_000)}
         onChange={(ttlMs) => edit({ ttlMs })}

@@ -87,9 +87,9 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
       </p>
       <Stopwatch fault={fault} />
       {fault.warning && <p className="text-[12px] text-degraded-ink">{fault.warning}</p>}
-      <div className="mt-1.5 flex items-center gap-1.5">
+      <div className="mt-1.5 flex flex-wrap items-center justify-end gap-1.5">
         <label
-          className={`flex min-w-0 flex-1 items-center gap-1.5 text-[12px] text-muted ${takesRatio ? '' : 'invisible'}`}
+          className={`flex min-w-28 flex-1 items-center gap-1.5 text-[12px] text-muted ${takesRatio ? '' : 'invisible'}`}
         >
           <span className="sr-only">Share of calls hit</span>
           <input
