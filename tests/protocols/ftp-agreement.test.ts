@@ -63,7 +63,7 @@ beforeAll(async () => {
   passwords = await loadCredentials(bench.dataDir);
   harness = startProxyHarness();
   port = (await harness.open('ftp', { host: '127.0.0.1', port: bench.intake.ftpPort })).port;
-});
+}, 60_000);
 afterAll(async () => {
   await harness?.close();
   await bench?.close();

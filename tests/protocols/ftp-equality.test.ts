@@ -26,7 +26,7 @@ beforeAll(async () => {
   harness = startProxyHarness();
   tap = await startKeepingTap({ host: '127.0.0.1', port: bench.intake.ftpPort });
   proxy = await harness.open('ftp', tap);
-});
+}, 60_000);
 afterAll(async () => {
   await harness?.close();
   await bench?.close();

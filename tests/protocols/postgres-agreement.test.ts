@@ -75,7 +75,7 @@ beforeAll(async () => {
     database: postgres.database,
     connectionTimeoutMillis: 2000,
   };
-});
+}, 60_000);
 afterAll(async () => {
   await harness?.close();
   await observers?.end();

@@ -33,7 +33,7 @@ beforeAll(async () => {
   tap = await startByteTap(postgres);
   harness = startProxyHarness();
   proxy = await harness.open('database', tap);
-});
+}, 60_000);
 afterAll(async () => {
   await harness?.close();
   await tap?.close();

@@ -21,7 +21,7 @@ beforeAll(async () => {
   await observer.query('CREATE TABLE things (id int PRIMARY KEY)');
   harness = startProxyHarness();
   proxy = await harness.open('database', postgres);
-});
+}, 60_000);
 afterEach(async () => {
   await harness.endAll();
   for (const client of open.splice(0)) client.end();

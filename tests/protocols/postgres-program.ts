@@ -183,7 +183,7 @@ async function inTransaction(random: Random, context: ProgramContext): Promise<v
       if (done) pending.push(key);
       else beliefs.set(key, 'refused');
     }
-    if (random() < 0.2 && !client.lost) await context.compare();
+    if (random() < 0.1 && !client.lost) await context.compare();
   }
   if (client.lost) return refuse(0);
   if (random() < 0.2) {

@@ -16,12 +16,10 @@ import {
 } from './messages.ts';
 import { isCommit, isHealthCheck, isNeverFailed, verbOf } from './sql.ts';
 import { sqlErrorOf } from './sql-errors.ts';
+import { readStartupPacket } from './startup-packet.ts';
 import { MAX_SQL_BYTES, StatementTexts } from './statement-texts.ts';
 
 const EMPTY = Buffer.alloc(0);
-const SSL_REQUEST = 80877103;
-const GSS_REQUEST = 80877104;
-const CANCEL_REQUEST = 80877102;
 const CONNECT = { kind: 'connect' } as const;
 /** Bytes that may come while the server has not answered about encryption, before the client is not read. */
 export const MAX_EARLY_BYTES = 64 * 1024;
@@ -124,27 +122,25 @@ export class PostgresSession implements Session {
     const bytes = this.#startup.length > 0 ? Buffer.concat([this.#startup, chunk]) : chunk;
     this.#startup = EMPTY;
     if (this.#link.closing) return;
-    if (this.#phase === 'negotiating' || bytes.length < 8) {
+    if (this.#phase === 'negotiating') {
       this.#startup = bytes;
       if (bytes.length > MAX_EARLY_BYTES) this.#link.pauseClient(true);
       return;
     }
-    const packetBytes = bytes.readUInt32BE(0);
-    const code = bytes.readUInt32BE(4);
-    if (packetBytes < 8 || packetBytes > 10_000 || (code < 0x30000 && code !== 0x20000)) {
-      this.#degrade(bytes[0] === TLS ? 'encrypted bytes' : 'not PostgreSQL', bytes, EMPTY);
-      return;
-    }
-    if (bytes.length < packetBytes) {
+    const read = readStartupPacket(bytes);
+    if (read === 'short') {
       this.#startup = bytes;
       return;
     }
-    const packet = bytes.subarray(0, packetBytes);
-    const rest = bytes.subarray(packetBytes);
+    if (read === 'foreign') {
+      this.#degrade(bytes[0] === TLS ? 'encrypted bytes' : 'not PostgreSQL', bytes, EMPTY);
+      return;
+    }
+    const { kind, packet, rest } = read;
     const { faults } = this.#link;
     const delayMs = faults.quiet ? 0 : faults.delayMs(CONNECT);
-    const opens = code !== SSL_REQUEST && code !== GSS_REQUEST && code !== CANCEL_REQUEST;
-    const refused = opens && !faults.quiet ? faults.outcome(CONNECT, 'too_many_connections') : undefined;
+    const refused =
+      kind === 'open' && !faults.quiet ? faults.outcome(CONNECT, 'too_many_connections') : undefined;
     if (refused) {
       this.#link.countHit();
       this.#link.inOrder(delayMs, () => {
@@ -153,10 +149,10 @@ export class PostgresSession implements Session {
       });
       return;
     }
-    if (code === SSL_REQUEST || code === GSS_REQUEST) {
+    if (kind === 'encryption') {
       this.#phase = 'negotiating';
       this.#startup = rest;
-    } else if (opens) {
+    } else if (kind === 'open') {
       this.#phase = 'running';
       this.#cycles.push(new Cycle());
     }
