@@ -13,6 +13,7 @@ import { Modal } from '../visual/Modal.tsx';
 import { clockDuration, count, percent, spokenDuration, timeOfDay } from '../visual/quantity.ts';
 import { BREAKER_STATUS, BREAKER_WORD, CHIP, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
+import { RestartProcess } from './RestartProcess.tsx';
 
 const TRANSITIONS_SHOWN = 6;
 
@@ -56,6 +57,7 @@ export default function BreakerXray({ name }: { name: string }) {
       )}
       {view?.breaker && <Transitions name={name} />}
       {view?.breaker && <ByHand breaker={view.breaker} />}
+      <RestartProcess service={name} />
     </Modal>
   );
 }

@@ -3,6 +3,7 @@ import type { Problem } from '#lib/protocol/errors.ts';
 import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
 import { timeThrough } from '#tests/support/paths.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
+import { until } from '#tests/support/until.ts';
 import { untilRecovered } from '#tests/support/witness.ts';
 
 let system: System;
@@ -78,6 +79,18 @@ describe('halt', () => {
     expect((await system.state()).halted).toMatchObject({ by: 'Bo', reason: 'no scripts here' });
     await page.close();
     expect((await system.api('POST', '/resume', { reason: 'go on' })).status).toBe(200);
+  });
+
+  it('leaves a button to restart the process behind a service', async () => {
+    const page = await browser.open(system.url);
+    const before = await system.pid('inference');
+    await page.getByTestId('xray-open-yolo26').click();
+    await page.getByTestId('xray-restart').click();
+    await until('inference is another process', 30_000, async () => {
+      const now = system.process(await system.state(), 'inference');
+      return now?.state === 'up' && now.pid !== before;
+    });
+    await page.close();
   });
 
   it('makes each path clean by the time of its acknowledgement', async () => {

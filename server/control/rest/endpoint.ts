@@ -137,7 +137,17 @@ function parseJson(text: string, c: Context): unknown {
 }
 
 function operatorOf(c: Context): string {
-  return c.req.header('x-brownout-operator')?.trim().slice(0, 40) || 'REST';
+  const sent = c.req.header('x-brownout-operator') ?? '';
+  return decoded(sent).trim().slice(0, 40) || 'REST';
+}
+
+/** Headers are ASCII and names are not: a browser sends its name percent-encoded. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function register<B, Q>({ app }: EndpointContext, spec: EndpointSpec<B, Q>): void {

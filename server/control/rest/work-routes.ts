@@ -23,9 +23,11 @@ const redriveBody = z.strictObject({
 });
 const purgeQuery = z.strictObject({ reason: text(500).default('purged by hand') });
 const acceptedSchema = z.object({ accepted: z.number().int() });
+/** Every process of the supervisor but the control process, with which all faults would end. */
+const RESTARTABLE = ['proxy', 'inference', 'pipeline', 'cameras', 'redis', 'database'] as const;
 const COMMANDS: readonly BreakerCommand[] = ['open', 'close', 'reset'];
 
-/** Commands for the pipeline: dead letters and breakers; and notes in the story. */
+/** Commands for the pipeline: dead letters and breakers; a process to restart; and notes in the story. */
 export function addWorkRoutes(context: EndpointContext, agents: AgentGateway, log: FactLog): void {
   endpoint(
     context,
@@ -100,6 +102,24 @@ export function addWorkRoutes(context: EndpointContext, agents: AgentGateway, lo
       if (!command) throw invalidInput('command', param('command'), `one of ${COMMANDS.join(', ')}`);
       const { done } = await agents.command('pipeline', 'breaker:command', { name, command });
       if (!done) throw new Refusal('BREAKER_NOT_FOUND', `There is no circuit breaker ${name.slice(0, 100)}`);
+      return {};
+    },
+  );
+  endpoint(
+    context,
+    {
+      method: 'post',
+      path: '/api/v1/processes/{name}/restart',
+      summary: 'Kills a process and starts it again at once, for what a fault has left in it',
+      answer: nothingSchema,
+      refusals: ['PROCESS_UNAVAILABLE'],
+    },
+    async ({ param, operator }) => {
+      const name = RESTARTABLE.find((each) => each === param('name'));
+      if (!name) throw invalidInput('name', param('name'), `one of ${RESTARTABLE.join(', ')}`);
+      const { done } = await agents.command('supervisor', 'process:restart', { process: name });
+      if (!done) throw new Refusal('PROCESS_UNAVAILABLE', `${name} is not run by this system`);
+      log.tell('note', operator, { by: operator, text: `restarted the ${name} process` });
       return {};
     },
   );
