@@ -94,6 +94,24 @@ describe('FaultDesk', () => {
     });
   });
 
+  it('breaks no more services at once than the setting allows', async () => {
+    const settings = { HOST: '127.0.0.1', PORT: 0, BACKEND_PORT: 8000, DATA_DIR: '' };
+    system = await TestControl.start({
+      settings: { ...settings, BROWNOUT_TOKEN: undefined, FAULT_SERVICES_MAX: 2, FAULT_SEED: undefined },
+    });
+    await system.agent('proxy');
+    const start = async (service: string, type: string, params = {}) =>
+      (await system.call('POST', '/api/v1/faults', { service, type, params })).body;
+    expect(await start('network', 'latency')).toMatchObject({ code: 'TOO_MANY_SERVICES', allowed: '2' });
+    const first = await start('redis', 'timeout');
+    await start('network', 'latency', { services: ['redis', 'database'] });
+    await start('database', 'timeout'); // already among the two
+    expect(await start('ftp', 'timeout')).toMatchObject({ code: 'TOO_MANY_SERVICES', status: 409 });
+    expect(system.control.state().faults).toHaveLength(3);
+    await system.call('DELETE', `/api/v1/faults/${first.id}`);
+    expect(await start('redis', 'timeout')).toMatchObject({ service: 'redis' });
+  });
+
   it('changes strength and lease live, and refuses a stale version', async () => {
     system = await TestControl.start();
     const { injector } = await system.agent('proxy');
