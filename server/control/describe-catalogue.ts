@@ -13,6 +13,9 @@ interface ParameterSchema {
   maximum?: number;
   enum?: unknown[];
   type?: string;
+  items?: { enum?: unknown[] };
+  maxLength?: number;
+  pattern?: string;
 }
 
 /** The catalogue as the page docs/faults.md; a test holds the page against it. */
@@ -48,6 +51,7 @@ function describeType(type: FaultType): string {
     `## \`${type.type}\`: ${type.title}`,
     type.description,
     `Services: ${type.services.join(', ')}. Plane: ${type.plane}; acts in: ${injectors.join(', ')}. Default ratio: ${type.defaultRatio ?? 1}. ${describeModifiers(type)}`,
+    describeFailures(type),
     describeParameters(type),
     promises.length > 0 ? `What the system promises under it:\n\n${promises.join('\n')}` : '',
   ]
@@ -77,15 +81,35 @@ function describeParameters(type: FaultType): string {
     properties?: Record<string, ParameterSchema>;
   };
   const rows = Object.entries(properties).map(([name, schema]) => {
-    const unit = schema.unit ? ` ${schema.unit}` : '';
-    const range = schema.enum
-      ? schema.enum.map(String).join(', ')
-      : schema.minimum !== undefined
-        ? `${schema.minimum}–${schema.maximum}${unit}`
-        : (schema.type ?? '');
-    return `| \`${name}\` | ${schema.description ?? schema.title ?? ''} | ${range} | ${JSON.stringify(schema.default)} |`;
+    return `| \`${name}\` | ${schema.description ?? schema.title ?? ''} | ${describeRange(schema)} | ${JSON.stringify(schema.default)} |`;
   });
   return rows.length > 0
     ? ['| parameter | meaning | range | default |', '|---|---|---|---|', ...rows].join('\n')
     : 'No parameters.';
+}
+
+/** The kinds of failed calls that are blamed on it. */
+function describeFailures({ makes }: FaultType): string {
+  if (makes === undefined) return 'Any failed call is blamed on it.';
+  if (makes.length === 0) return 'No failed call is blamed on it: who calls is not told.';
+  return `Failed calls that are blamed on it: ${makes.join(', ')}.`;
+}
+
+/** What a parameter may be, with its unit. */
+function describeRange({
+  enum: choices,
+  minimum,
+  maximum,
+  unit,
+  type,
+  items,
+  maxLength,
+  pattern,
+}: ParameterSchema) {
+  if (choices) return choices.map(String).join(', ');
+  if (minimum !== undefined) return `${minimum}–${maximum}${unit ? ` ${unit}` : ''}`;
+  if (type === 'array') return `any of ${(items?.enum ?? []).map(String).join(', ')}`;
+  if (type === 'boolean') return 'true, false';
+  if (pattern !== undefined) return `text, \`${pattern.replaceAll('|', '\\|')}\``;
+  return maxLength === undefined ? 'text' : `text of at most ${maxLength} characters`;
 }
