@@ -2,21 +2,6 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What a request asks for in its query, for example `/told?size=10&framing=chunked`. */
-export interface Told {
-  /** @default 200 */
-  status?: number;
-  /** Bytes of filler after the description of the request. @default 0 */
-  size?: number;
-  /** @default length */
-  framing?: 'length' | 'chunked' | 'close';
-  trailers?: boolean;
-  /** An interim answer before the real one. */
-  interim?: 102 | 103;
-  /** Answers before the body has been read. */
-  early?: boolean;
-}
-
 export interface ToldServer {
   readonly host: string;
   readonly port: number;
@@ -29,6 +14,8 @@ export interface ToldServer {
  * A real HTTP server that answers as the request tells it to. The answer describes what has come: method, target,
  * the hash of the body, trailers; it carries the request's `x-request` header.
  *
+ * The query tells: `status` (200), `size` (bytes of filler behind the description), `framing` (length, chunked or
+ * close), `trailers`, `interim` (102 or 103, before the answer), `early` (answer before the body has been read).
  * `/upgrade` becomes an echo of bytes; `/refused` refuses "Expect: 100-continue".
  */
 export async function startToldServer(): Promise<ToldServer> {
