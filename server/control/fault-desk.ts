@@ -20,6 +20,7 @@ import type {
 import type { Logger } from '../logging.ts';
 import { elapsedMs } from './elapsed.ts';
 import type { FactLog } from './fact-log.ts';
+import { FaultArming } from './fault-arming.ts';
 import { FaultEndings } from './fault-endings.ts';
 import {
   alreadyActive,
@@ -91,6 +92,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   readonly #options: Required<FaultDeskOptions>;
   readonly #held: HeldFaults;
   readonly #endings: FaultEndings;
+  readonly #arming: FaultArming;
   readonly #timers = new Set<Timer>();
   /** Injectors whose link is gone, until their faults are given up. */
   readonly #departures = new Map<InjectorName, Timer>();
@@ -118,6 +120,16 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       clock,
       remaining,
       observe: (held, activity) => this.#observe(held, activity),
+      onChanged: () => this.emit('changed'),
+    });
+    this.#arming = new FaultArming({
+      faults: this.#held,
+      endings: this.#endings,
+      link,
+      log,
+      logger,
+      clock,
+      stop: () => this.#stop(),
       onChanged: () => this.emit('changed'),
     });
   }
@@ -310,69 +322,15 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   }
 
   async #arm(all: readonly HeldFault[]): Promise<Fault[]> {
-    const { clock, log, link, logger } = this.#options;
-    const startedMs = clock.monotonicMs();
-    try {
-      for (const held of all) {
-        log.arming({ id: held.id, service: held.service, type: held.type, by: held.owner.name });
-      }
-      await log.sync();
-    } catch (error) {
-      logger.error({ err: error }, 'a fault was refused: it could not be journalled');
-      for (const held of all) this.#held.forget(held);
-      throw new Refusal('PROCESS_UNAVAILABLE', 'The journal cannot be written, so no fault is armed');
-    }
-    if (this.#stop()) {
-      for (const held of all) this.#notArmed(held);
-      throw this.#stop();
-    }
-    this.emit('changed'); // agents learn of it before its first victim
-    const failures = await Promise.all(
-      all.map(async (held) => {
-        if (held.endedEarly) return `${held.injector} was away meanwhile`;
-        held.deadlineMs = clock.monotonicMs() + held.plan.ttlMs;
-        try {
-          const answer = await link.arm(held.injector, held.spec({ ttlMs: held.plan.ttlMs }));
-          held.armedInMs = elapsedMs(clock, startedMs);
-          if (!answer.ok) return `${held.injector} refused: ${answer.message}`;
-          return undefined;
-        } catch {
-          return `${held.injector} did not acknowledge in time`;
-        }
-      }),
-    );
-    for (const [index, held] of all.entries()) {
-      if (held.endedEarly) failures[index] ??= `${held.injector} ended it at once`;
-    }
-    const reasons = failures.filter((failure) => failure !== undefined);
-    if (reasons.length > 0 || this.#stop()) {
-      const reason = this.#halted ? 'halted' : 'rolled_back';
-      await Promise.all(all.map((held) => this.#rollBack(held, reason)));
-      const refusal = this.#stop();
-      if (refusal) throw refusal;
-      const failed = all.filter((_, index) => failures[index] !== undefined).map((held) => held.injector);
-      throw unavailable(failed, 'could not arm the fault', reasons.join('; '));
-    }
+    await this.#arming.arm(all);
     for (const held of all) {
       held.phase = { name: 'on' };
       this.#options.seeds.started(held.service, held.type);
       this.#watchExpiry(held);
-      log.tell('faultStarted', held.service, { fault: held.toFault() });
+      this.#options.log.tell('faultStarted', held.service, { fault: held.toFault() });
     }
     this.emit('changed');
     return all.map((held) => held.toFault());
-  }
-
-  async #rollBack(held: HeldFault, reason: FaultEndReason): Promise<void> {
-    const receipt = await (held.released ?? this.#endings.release(held, reason));
-    if (receipt.acknowledged || held.endedEarly) this.#notArmed(held);
-    else this.#endings.linger(held, receipt, false);
-    this.emit('changed');
-  }
-
-  #notArmed(held: HeldFault): void {
-    this.#options.log.notArmed(held.id);
-    this.#held.forget(held);
   }
 
   /** Why nothing may be armed any more. */
