@@ -92,7 +92,10 @@ describe('An HTTP server and its clients agree', { timeout: 120_000 }, () => {
       let hits = 0;
       for (let round = 0; round < ROUNDS; round++) {
         const work = clients.map(async (client) => {
-          for (let n = 0; n < SEQUENCES; n++) await client.sequence();
+          for (let n = 0; n < SEQUENCES; n++) {
+            await client.sequence();
+            if (type === 'slow_close') client.close();
+          }
         });
         await new Promise(setImmediate);
         const id = await harness.arm(service, type, { ratio: 0.3, ...options, seed: seed + round });

@@ -110,7 +110,7 @@ const PUBSUB_CASES: readonly Case[] = [
   { service: 'pubsub', type: 'publish_timeout', params: { delayMs: 100 }, ratio: 0.1 },
   { service: 'pubsub', type: 'server_error' },
   { service: 'pubsub', type: 'intermittent' },
-  { service: 'pubsub', type: 'disconnect', params: { lifeMs: 10 } },
+  { service: 'pubsub', type: 'disconnect', params: { lifeMs: 0 }, ratio: 0.6 },
   { service: 'pubsub', type: 'subscription_failure' },
   { service: 'redis', type: 'server_error' },
 ];

@@ -56,10 +56,12 @@ export class Publications {
       else believed.delete(channel);
     }
     const asked = (await server.pubsub('NUMSUB', ...channels)) as (string | number)[];
-    const open = !client.isOver;
+    client.send(encodeCommand(['PING']));
+    const ponged =
+      (await this.#values(client, commands.length + greetings + 1)).length > replies.length + greetings;
     for (const [index, channel] of channels.entries()) {
       const subscribed = Number(asked[index * 2 + 1]) > 0;
-      if (open && !client.isOver && subscribed !== believed.has(channel)) {
+      if (ponged && subscribed !== believed.has(channel)) {
         this.#faults.push(`${channel}: the client believes ${believed.has(channel)}`);
       }
     }
