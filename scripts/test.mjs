@@ -7,7 +7,8 @@ import { fail, ROOT, run } from './setup/run.mjs';
 
 /**
  * `npm test [-- FILTER …]`: static checks, then every test against real servers and a real browser.
- * `npm run test:chaos [-- SUITE …]`: the ten chaos suites; `npm run scenarios`: with the list of what is proven.
+ * `npm run test:chaos [-- SUITE …]`: the ten chaos suites; `npm run scenarios`: with the list of what is proven;
+ * `npm run scenarios -- --sabotage [--seed N] [--count N] [SUITE|ID …]`: each must notice when its behaviour is gone.
  * `npm run faults`: the tests of the fault catalogue, then each of its entries with its test.
  * `npm run soak`: the runs that take longer. Ends with one line that counts.
  */
@@ -25,6 +26,10 @@ const chromium = ensureChromium();
 ensureBuild(node);
 
 const env = { CHROMIUM_PATH: chromium, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}` };
+if (process.argv.includes('--sabotage')) {
+  const quicker = { ...env, NO_COLOR: '1', UNTIL_SCALE: '0.6' }; // most sabotages show by a wait that is in vain
+  process.exit(run(node, ['scripts/sabotage.ts', ...sabotageArguments()], quicker));
+}
 if (!soak && !chaos && filters.length === 0 && run('npm', ['run', '--silent', 'check'], env) !== 0)
   fail('The static checks failed: see above');
 
@@ -55,3 +60,7 @@ console.log(
 const listing = faults ? 'list-fault-proofs.ts' : scenarios ? 'list-scenarios.ts' : undefined;
 const unproven = listing ? run(node, [`scripts/${listing}`], env) : 0;
 process.exit(status === 0 && numPassedTests === 0 ? 1 : status || unproven);
+
+function sabotageArguments() {
+  return process.argv.slice(2).filter((argument) => argument !== '--scenarios');
+}

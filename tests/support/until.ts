@@ -1,3 +1,6 @@
+/** Share of every deadline; below 1 only for `npm run scenarios -- --sabotage`, where most waits are in vain. */
+const SCALE = Number(process.env['UNTIL_SCALE'] ?? 1);
+
 /**
  * Asks again and again until there is an answer; gives it.
  * @throws {Error} naming `what` after `timeoutMs`, with the last failure as its cause
@@ -8,7 +11,8 @@ export async function until<T>(
   ask: () => T | undefined | Promise<T | undefined>,
   everyMs = 100,
 ): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
+  const limitMs = timeoutMs * SCALE;
+  const deadline = performance.now() + limitMs;
   let last: unknown;
   for (;;) {
     try {
@@ -20,7 +24,7 @@ export async function until<T>(
     }
     if (performance.now() > deadline) {
       const why = last instanceof Error ? `: ${last.message}` : '';
-      throw new Error(`Waited ${timeoutMs} ms in vain until ${what}${why}`, { cause: last });
+      throw new Error(`Waited ${limitMs} ms in vain until ${what}${why}`, { cause: last });
     }
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
