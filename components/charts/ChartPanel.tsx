@@ -14,6 +14,7 @@ import { useClock } from '../visual/use-clock.ts';
 import type { ChartDefinition, DrawnSeries } from './chart-definitions.ts';
 import { joinChartLoop } from './chart-loop.ts';
 import { commitPeriodMs, newest, thin } from './chart-series.ts';
+import { FaultBands } from './FaultBands.tsx';
 import { AXIS_WIDTH, axisEnds, PLOT_MARGIN, type PlotFrame } from './plot-frame.ts';
 import { SvgPlot } from './SvgPlot.tsx';
 import { usePlotSize } from './use-plot-size.ts';
@@ -56,6 +57,7 @@ export function ChartPanel({ definition, rich }: { definition: ChartDefinition; 
         onPointerMove={(event) => frame && moveCursor(event, frame)}
         ref={body}
       >
+        {frame && size && <FaultBands frame={frame} height={size.height} width={size.width} />}
         {frame && size && <Plot frame={frame} height={size.height} width={size.width} />}
         {frame && size && <Cursor fromAt={frame.fromAt} toAt={frame.toAt} width={size.width} />}
       </div>

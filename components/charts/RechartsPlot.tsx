@@ -1,16 +1,7 @@
 'use client';
 
 import { memo } from 'react';
-import {
-  Area,
-  CartesianGrid,
-  ComposedChart,
-  Line,
-  ReferenceArea,
-  ReferenceLine,
-  XAxis,
-  YAxis,
-} from 'recharts';
+import { Area, CartesianGrid, ComposedChart, Line, ReferenceLine, XAxis, YAxis } from 'recharts';
 import { compact } from '../visual/quantity.ts';
 import type { DrawnSeries } from './chart-definitions.ts';
 import { AXIS_WIDTH, PLOT_MARGIN, type PlotProps } from './plot-frame.ts';
@@ -21,7 +12,7 @@ const TICK = { fontSize: 10, fill: 'var(--faint)' } as const;
 
 /** One committed drawing of a chart, at an explicit size. */
 export const RechartsPlot = memo(function RechartsPlot({ frame, width, height }: PlotProps) {
-  const { definition, points, fromAt, toAt, leftMax, rightMax, faults } = frame;
+  const { definition, points, fromAt, toAt, leftMax, rightMax } = frame;
   const limits = definition.series.flatMap((series) =>
     (series.axis ?? 'left') === 'left'
       ? [series.warnAt, series.criticalAt].filter(
@@ -67,17 +58,6 @@ export const RechartsPlot = memo(function RechartsPlot({ frame, width, height }:
         type="number"
         yAxisId="right"
       />
-      {faults.map((band) => (
-        <ReferenceArea
-          fill="url(#fault-hatch)"
-          fillOpacity={1}
-          ifOverflow="hidden"
-          key={`${band.fromAt}-${band.toAt}`}
-          x1={Math.max(band.fromAt, fromAt)}
-          x2={Math.min(band.toAt ?? toAt, toAt)}
-          yAxisId="left"
-        />
-      ))}
       {limits.map((at) => (
         <ReferenceLine key={at} stroke="var(--line-strong)" strokeDasharray="3 3" y={at} yAxisId="left" />
       ))}

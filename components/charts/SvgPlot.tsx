@@ -7,7 +7,7 @@ import { AXIS_WIDTH, PLOT_MARGIN, type PlotProps } from './plot-frame.ts';
 
 /** The same drawing in plain paths: on narrow screens, and until the chart library has come. */
 export const SvgPlot = memo(function SvgPlot({ frame, width, height }: PlotProps) {
-  const { definition, points, fromAt, toAt, leftMax, rightMax, faults } = frame;
+  const { definition, points, fromAt, toAt, leftMax, rightMax } = frame;
   const left = AXIS_WIDTH;
   const right = width - PLOT_MARGIN.right;
   const bottom = height - PLOT_MARGIN.bottom;
@@ -16,7 +16,7 @@ export const SvgPlot = memo(function SvgPlot({ frame, width, height }: PlotProps
     bottom - (Math.min(value, max) / max) * (bottom - PLOT_MARGIN.top);
   const stackTop = new Map<number, number>();
   return (
-    <svg aria-hidden="true" height={height} width={width}>
+    <svg aria-hidden="true" className="relative" height={height} width={width}>
       {[0, leftMax / 2, leftMax].map((tick) => (
         <g key={tick}>
           <path d={`M${left} ${y(leftMax)(tick)}H${right}`} stroke="var(--line)" />
@@ -25,20 +25,6 @@ export const SvgPlot = memo(function SvgPlot({ frame, width, height }: PlotProps
           </text>
         </g>
       ))}
-      {faults.map((band) => {
-        const start = x(Math.max(band.fromAt, fromAt));
-        const end = x(Math.min(band.toAt ?? toAt, toAt));
-        return (
-          <rect
-            fill="url(#fault-hatch)"
-            height={bottom - PLOT_MARGIN.top}
-            key={`${band.fromAt}-${band.toAt}`}
-            width={Math.max(1, end - start)}
-            x={start}
-            y={PLOT_MARGIN.top}
-          />
-        );
-      })}
       {definition.series.map((series) => {
         const scale = y(series.axis === 'right' ? rightMax : leftMax);
         if (series.draw !== 'area') {
