@@ -18,7 +18,8 @@ beforeAll(async () => {
   server = await startTestPostgres();
   const { host, port, user, password, database } = server;
   direct = new pg.Pool({ host, port, user, password, database, max: 4 });
-  direct.on('error', () => {}); // `end` does not wait for its connections, and the server is stopped right after
+  // `end` does not wait for its connections, and the server is stopped right after.
+  direct.on('connect', (client) => client.on('error', () => {}));
   await direct.query('CREATE TABLE things (run int, n int)');
 }, 60_000);
 afterAll(async () => {

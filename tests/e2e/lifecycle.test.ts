@@ -123,7 +123,7 @@ describe('a setting that cannot be used', () => {
     {
       name: 'an unknown profile',
       set: { PROFILE: 'party' },
-      line: /^PROFILE=party is not usable: expected one of game-day, production$/,
+      line: /^PROFILE=party is not usable: expected one of game-day, production, test$/,
     },
     {
       name: 'a rate below zero',
