@@ -19,6 +19,7 @@ beforeAll(async () => {
   const { host, port, user, password, database } = server;
   direct = new pg.Pool({ host, port, user, password, database, max: 4 });
   // `end` does not wait for its connections, and the server is stopped right after.
+  direct.on('error', () => {});
   direct.on('connect', (client) => client.on('error', () => {}));
   await direct.query('CREATE TABLE things (run int, n int)');
 }, 60_000);
