@@ -27,6 +27,8 @@ export interface PipelineProfile {
   readonly llmRetry: { readonly attempts: number; readonly baseMs: number };
   /** Life of a job's lock in BullMQ and the rhythm in which jobs of dead workers are found. */
   readonly queue: { readonly lockMs: number; readonly stalledMs: number; readonly parkMs: number };
+  /** Owed detections and analyses: pause after a round that found some, after one that did not, and before the same again. */
+  readonly owed: { readonly busyMs: number; readonly idleMs: number; readonly deferMs: number };
   readonly ledger: { readonly roundMs: number; readonly soonMs: number };
 }
 
@@ -44,6 +46,7 @@ const PRODUCTION: PipelineProfile = {
   batch: { windowMs: 90_000, idleMs: 30_000, maxDetections: 50 },
   llmRetry: { attempts: 3, baseMs: 1000 },
   queue: { lockMs: 30_000, stalledMs: 15_000, parkMs: 2000 },
+  owed: { busyMs: 250, idleMs: 2000, deferMs: 5000 },
   ledger: { roundMs: 10_000, soonMs: 4000 },
 };
 
@@ -61,6 +64,7 @@ const GAME_DAY: PipelineProfile = {
   batch: { windowMs: 6000, idleMs: 2000, maxDetections: 20 },
   llmRetry: { attempts: 3, baseMs: 250 },
   queue: { lockMs: 6000, stalledMs: 3000, parkMs: 500 },
+  owed: { busyMs: 250, idleMs: 2000, deferMs: 5000 },
   ledger: { roundMs: 10_000, soonMs: 4000 },
 };
 
@@ -79,6 +83,7 @@ const TEST: PipelineProfile = {
   batch: { windowMs: 1500, idleMs: 500, maxDetections: 20 },
   llmRetry: { attempts: 3, baseMs: 100 },
   queue: { lockMs: 3000, stalledMs: 1000, parkMs: 150 },
+  owed: { busyMs: 100, idleMs: 300, deferMs: 600 },
   ledger: { roundMs: 1500, soonMs: 1000 },
 };
 

@@ -260,6 +260,7 @@ export async function createWork(options: WorkOptions): Promise<Work> {
     modelBreaker: breakers.nemotron,
     clock,
     logger,
+    rhythm: profile.owed,
     canDetect: () => workable() && services.isUp('yolo26'),
     canAnalyse: () => workable() && services.isUp('nemotron') && analysisQueue.status().depth === 0,
     onUpdated: (event) => publish(event, 'updated'),

@@ -90,8 +90,11 @@ export class DetectionCalls {
     return this.runOne(frame);
   }
 
-  async #failed(frames: readonly Frame[], error: unknown): Promise<FrameVerdict[]> {
-    if (error instanceof DetectorUnavailableError) return frames.map(() => ({ kind: 'unavailable', error }));
+  async #failed(frames: readonly Frame[], failure: unknown): Promise<FrameVerdict[]> {
+    if (failure instanceof DetectorUnavailableError && failure.reason === 'timeout') {
+      return frames.map(() => ({ kind: 'unavailable', error: failure }));
+    }
+    const error = originalOf(failure);
     if (isOutOfMemory(error)) this.#options.batchSize.outOfMemory();
     if (frames.length > 1 && (isOutOfMemory(error) || isRefusal(error))) {
       // Too much at once, or one bad frame among good ones: in halves.
@@ -118,7 +121,12 @@ function isOutOfMemory(error: unknown): boolean {
   return error instanceof HttpStatusError && /OUT_OF_MEMORY|CUDA out of memory/i.test(error.body);
 }
 
+/** What the client's wrapper holds. */
+function originalOf(error: unknown): unknown {
+  return error instanceof DetectorUnavailableError ? error.cause : error;
+}
+
 /** What counts against the detector's breaker: neither a bad frame nor a batch that was too large. */
 export function isDetectorFailure(error: unknown): boolean {
-  return !isRefusal(error) && !isOutOfMemory(error);
+  return !isRefusal(error) && !isOutOfMemory(originalOf(error));
 }

@@ -35,13 +35,24 @@ export type FrameOutcome =
   | { ok: true; result: DetectionResult }
   | { ok: false; status: number; code: string; message: string };
 
-/** The detector did not answer in time. Its frames are stored without detections and owed a re-detection. */
-export class DetectorUnavailableError extends Error {
-  readonly code = 'DEADLINE_EXCEEDED';
+/** Why the detector did not serve a call. */
+export type UnavailableReason = 'timeout' | 'unreachable' | 'server_error';
 
-  constructor(timeoutMs: number, options?: ErrorOptions) {
-    super(`The detector did not answer within ${timeoutMs} ms`, options);
+/**
+ * The detector timed out, could not be reached, or answered 5xx; `cause` is that failure as it was.
+ *
+ * Frames of a time-out are stored without detections and owed a re-detection; the others wait.
+ */
+export class DetectorUnavailableError extends Error {
+  readonly reason: UnavailableReason;
+  /** Of the cause, for example DEADLINE_EXCEEDED, ECONNREFUSED or HTTP_STATUS. */
+  readonly code: string;
+
+  constructor(reason: UnavailableReason, message: string, cause: unknown) {
+    super(message, { cause });
     this.name = new.target.name;
+    this.reason = reason;
+    this.code = codeOf(cause);
   }
 }
 
@@ -80,8 +91,8 @@ export class Detector {
 
   /**
    * Detects one frame, or several in one call; outcomes come in the order of the frames.
-   * @throws {DetectorUnavailableError} after `timeoutMs`
-   * @throws {HttpStatusError} when the call as a whole was refused, {MalformedAnswerError}, socket errors
+   * @throws {DetectorUnavailableError} after `timeoutMs`, when it cannot be reached, and for a status from 500
+   * @throws {HttpStatusError} when the call as a whole was refused (4xx), {MalformedAnswerError}
    */
   async detect(frames: readonly Frame[], timeoutMs: number): Promise<FrameOutcome[]> {
     const [only] = frames;
@@ -113,12 +124,31 @@ export class Detector {
       const headers = { 'content-type': contentType, 'x-trace-id': traceIds };
       answer = await httpCall({ ...this.#options, method: 'POST', path, headers, body, timeoutMs });
     } catch (error) {
-      if (error instanceof HttpTimeoutError) throw new DetectorUnavailableError(timeoutMs, { cause: error });
-      throw error;
+      throw unavailable(error, timeoutMs);
     }
+    if (answer.status >= 500) throw unavailable(new HttpStatusError(`POST ${path}`, answer), timeoutMs);
     if (answer.status >= 400) throw new HttpStatusError(`POST ${path}`, answer);
     return answer;
   }
+}
+
+function unavailable(cause: unknown, timeoutMs: number): DetectorUnavailableError {
+  if (cause instanceof HttpTimeoutError) {
+    return new DetectorUnavailableError(
+      'timeout',
+      `The detector did not answer within ${timeoutMs} ms`,
+      cause,
+    );
+  }
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return cause instanceof HttpStatusError
+    ? new DetectorUnavailableError('server_error', `The detector failed: ${why}`, cause)
+    : new DetectorUnavailableError('unreachable', `The detector cannot be reached: ${why}`, cause);
+}
+
+function codeOf(cause: unknown): string {
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
+  return typeof code === 'string' ? code : 'UNREACHABLE';
 }
 
 function filePart(name: string, frame: Frame): MultipartPart {

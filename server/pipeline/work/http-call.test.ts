@@ -101,10 +101,9 @@ describe('Detector', () => {
   it('tells status, fault and Retry-After of a refused call', async () => {
     const address = await serve(answerWith(503, 'busy', { [FAULT_HEADER]: 'f1', 'retry-after': '5' }));
     await expect(new Detector(address).detect([frame('a')], 1000)).rejects.toMatchObject({
-      status: 503,
-      faultId: 'f1',
-      retryAfterMs: 5000,
-      body: 'busy',
+      name: 'DetectorUnavailableError',
+      reason: 'server_error',
+      cause: { status: 503, faultId: 'f1', retryAfterMs: 5000, body: 'busy' },
     });
   });
 

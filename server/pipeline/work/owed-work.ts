@@ -4,6 +4,7 @@ import type { Clock, Timer } from '#lib/chaos/clock.ts';
 import type { Logger } from '#server/logging.ts';
 import type { EventRecord, Intake } from '../contracts.ts';
 import type { Database } from '../database/database.ts';
+import type { PipelineProfile } from '../profile.ts';
 import type { AnalysisWork } from './analysis-work.ts';
 import type { DetectionCalls } from './detection-calls.ts';
 import { loadEvent, owedEvents, reassessEvent } from './event-rows.ts';
@@ -18,6 +19,7 @@ export interface OwedWorkOptions {
   modelBreaker: CircuitBreaker;
   clock: Clock;
   logger: Logger;
+  rhythm: PipelineProfile['owed'];
   /** Whether the detector, the model and the database are well, as far as is known. */
   canDetect: () => boolean;
   canAnalyse: () => boolean;
@@ -25,11 +27,6 @@ export interface OwedWorkOptions {
   onUpdated: (event: EventRecord) => void;
 }
 
-/** Pause after a round that found something, and after one that found nothing or failed, ms. */
-const BUSY_MS = 250;
-const IDLE_MS = 2000;
-/** What could not be settled now is left alone for so long, ms. */
-const DEFER_MS = 5000;
 const FRAMES_A_ROUND = 4;
 
 /**
@@ -61,19 +58,19 @@ export class OwedWork {
   }
 
   #loop(round: () => Promise<boolean>): void {
-    const { logger } = this.#options;
+    const { logger, rhythm } = this.#options;
     const turn = async () => {
       const foundSome = await round().catch((error: unknown) => {
         logger.debug({ err: error }, 'owed work: later');
         return false;
       });
-      if (!this.#closed) this.#after(foundSome ? BUSY_MS : IDLE_MS, next);
+      if (!this.#closed) this.#after(foundSome ? rhythm.busyMs : rhythm.idleMs, next);
     };
     const next = () => {
       const running = turn().finally(() => this.#rounds.delete(running));
       this.#rounds.add(running);
     };
-    this.#after(IDLE_MS, next);
+    this.#after(rhythm.idleMs, next);
   }
 
   #after(delayMs: number, callback: () => void): void {
@@ -160,7 +157,8 @@ export class OwedWork {
   }
 
   #defer(id: string): void {
-    this.#deferred.set(id, this.#options.clock.monotonicMs() + DEFER_MS);
+    const { clock, rhythm } = this.#options;
+    this.#deferred.set(id, clock.monotonicMs() + rhythm.deferMs);
   }
 
   #deferredNow(): string[] {
