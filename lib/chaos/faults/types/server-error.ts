@@ -14,12 +14,12 @@ export default defineFaultType({
     status: z
       .number()
       .int()
-      .min(500)
+      .min(400)
       .max(599)
       .default(500)
       .meta({
         title: 'HTTP status',
-        description: 'Status of the answer; only HTTP services use it',
+        description: 'Status of the answer, from 400 to 499 blaming the request; only HTTP services use it',
         onlyFor: ['yolo26', 'nemotron', 'network'],
       }),
     services: networkTargets,
