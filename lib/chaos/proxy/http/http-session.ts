@@ -1,10 +1,13 @@
-import { FAULT_HEADER, type FaultSpec } from '../../faults/fault.ts';
-import { ruleOf } from '../actions.ts';
+import type { FaultSpec } from '../../faults/fault.ts';
+import type { CallInfo } from '../../faults/injector.ts';
+import type { Outcome } from '../service-faults.ts';
 import type { LinkPort, Session } from '../session.ts';
 import { BodyReader } from './body-reader.ts';
 import { errorAnswer } from './error-answer.ts';
-import { type HttpHead, headerOf, parseHead, renderHead, requestBody, responseBody } from './http-head.ts';
+import { type HeadFacts, NO_BODY, parseHead, requestBody, responseBody } from './http-head.ts';
 import { KeptBody } from './kept-body.ts';
+import { scanHead } from './scan-head.ts';
+import { type KeptAnswer, spoiltAnswer } from './spoilt-answer.ts';
 
 const EMPTY = Buffer.alloc(0);
 const CR = 13;
@@ -16,7 +19,8 @@ export const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
 /** The request that is being handled; HTTP/1.1 answers in order, so there is one. */
 interface Exchange {
-  readonly method: string;
+  /** Its answer has a head only. */
+  readonly isHead: boolean;
   readonly body: BodyReader;
   delayMs: number;
   /** Set when a fault answers instead of the server. */
@@ -31,11 +35,13 @@ interface Exchange {
 }
 
 interface Response {
-  readonly head: HttpHead;
   readonly body: BodyReader;
-  /** A body that is going to be spoilt. */
-  readonly kept: KeptBody | undefined;
+  /** One that is going to be spoilt. */
+  readonly kept: KeptAnswer | undefined;
 }
+
+/** Of most requests. */
+const NOTHING = new BodyReader(NO_BODY);
 
 /**
  * HTTP/1.1 between a client and its server, request by request; keep-alive stays.
@@ -60,37 +66,60 @@ export class HttpSession implements Session {
   }
 
   fromClient(chunk: Buffer): void {
-    const bytes = this.#fromClient.length > 0 ? Buffer.concat([this.#fromClient, chunk]) : chunk;
+    const carry = this.#fromClient;
     this.#fromClient = EMPTY;
-    this.#requests(bytes);
+    const bytes = carry.length > 0 ? Buffer.concat([carry, chunk]) : chunk;
+    const waits = carry.length > 0 && !this.#exchange && bytes.length <= MAX_HEAD_BYTES;
+    if (waits && !endsHead(bytes, carry.length)) this.#fromClient = bytes;
+    else this.#requests(bytes);
   }
 
   fromServer(chunk: Buffer): void {
-    let bytes = this.#fromServer.length > 0 ? Buffer.concat([this.#fromServer, chunk]) : chunk;
+    const carry = this.#fromServer;
     this.#fromServer = EMPTY;
-    while (bytes.length > 0 && !this.#over) {
-      if (!this.#response) {
-        const end = bytes.indexOf('\r\n\r\n');
-        if (end < 0) {
-          this.#fromServer = bytes;
-          if (bytes.length > MAX_HEAD_BYTES) this.#degrade('answers are not HTTP');
-          return;
-        }
-        const head = parseHead(bytes.toString('latin1', 0, end));
-        if (!head || Number(head.start[1]) === 101) {
-          this.#fromServer = bytes;
-          this.#degrade(head ? 'upgraded connection' : 'answers are not HTTP');
-          return;
-        }
-        this.#begin(head, bytes.subarray(0, end + 4));
-        bytes = bytes.subarray(end + 4);
-      } else {
-        const end = this.#response.body.read(bytes, 0);
-        if (!this.#response.kept) this.#link.toClient(end === bytes.length ? bytes : bytes.subarray(0, end));
-        bytes = bytes.subarray(end);
-      }
-      if (this.#response?.body.done || isTooLong(this.#response?.kept)) this.#complete(this.#response);
+    const bytes = carry.length > 0 ? Buffer.concat([carry, chunk]) : chunk;
+    if (carry.length > 0 && !endsHead(bytes, carry.length)) {
+      this.#awaitAnswer(bytes);
+      return;
     }
+    let at = 0;
+    let from = 0; // what lies before it has been passed
+    while (at < bytes.length && !this.#over) {
+      if (!this.#response) {
+        const head = scanHead(bytes, at);
+        if (typeof head === 'string' || head.status === 101) {
+          this.#toClient(bytes, from, at);
+          this.#fromServer = bytes.subarray(at);
+          if (head === 'more') this.#awaitAnswer(this.#fromServer);
+          else this.#degrade(head === 'bad' ? 'answers are not HTTP' : 'upgraded connection');
+          return;
+        }
+        if (isInterim(head)) from = this.#toClient(bytes, from, head.end);
+        else this.#response = this.#begin(head, bytes, at);
+        at = head.end;
+      } else {
+        at = this.#response.body.read(bytes, at);
+      }
+      const response = this.#response;
+      if (!response) continue;
+      const ended = response.body.done || isTooLong(response.kept);
+      if (response.kept) from = at;
+      else if (ended) from = this.#toClient(bytes, from, at);
+      if (ended) this.#complete(response);
+    }
+    this.#toClient(bytes, from, at);
+  }
+
+  /** @returns `end` */
+  #toClient(bytes: Buffer, from: number, end: number): number {
+    if (end > from) this.#link.toClient(part(bytes, from, end));
+    return end;
+  }
+
+  /** Keeps the beginning of an answer's head. */
+  #awaitAnswer(bytes: Buffer): void {
+    this.#fromServer = bytes;
+    if (bytes.length > MAX_HEAD_BYTES) this.#degrade('answers are not HTTP');
   }
 
   clientEnded(pass: () => void): void {
@@ -114,89 +143,93 @@ export class HttpSession implements Session {
     return this.#exchange === undefined && (this.#link.closing || this.#fromClient.length === 0);
   }
 
-  #requests(incoming: Buffer): void {
-    let bytes = incoming;
-    while (bytes.length > 0 && !this.#over) {
+  #requests(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length && !this.#over) {
       const exchange = this.#exchange;
       if (exchange?.body.done) {
-        this.#fromClient = bytes; // pipelined: wait for the answer before it
+        this.#fromClient = bytes.subarray(at); // pipelined: wait for the answer before it
         this.#link.pauseClient(true);
         return;
       }
       if (exchange) {
-        const end = exchange.body.read(bytes, 0);
-        if (!exchange.answer) this.#link.toServer(bytes.subarray(0, end), exchange.delayMs);
-        bytes = bytes.subarray(end);
+        const end = exchange.body.read(bytes, at);
+        if (!exchange.answer) this.#link.toServer(part(bytes, at, end), exchange.delayMs);
+        at = end;
         if (exchange.answered && exchange.body.done) {
           this.#exchange = undefined;
           this.#link.settled();
         }
-      } else if (bytes[0] === CR || bytes[0] === LF) {
-        this.#link.toServer(bytes.subarray(0, 1), 0); // an empty line before a request means nothing
-        bytes = bytes.subarray(1);
+      } else if (bytes[at] === CR || bytes[at] === LF) {
+        this.#link.toServer(bytes.subarray(at, at + 1), 0); // an empty line before a request means nothing
+        at++;
       } else {
-        const end = bytes.indexOf('\r\n\r\n');
-        if (end < 0 && bytes.length <= MAX_HEAD_BYTES && isText(bytes)) {
-          this.#fromClient = bytes;
+        const head = scanHead(bytes, at);
+        if (head === 'more' && bytes.length - at <= MAX_HEAD_BYTES && isLetter(bytes[at] ?? 0)) {
+          this.#fromClient = bytes.subarray(at);
           return;
         }
-        const head = end < 0 ? undefined : parseHead(bytes.toString('latin1', 0, end));
-        if (!head || head.start[0] === 'CONNECT') {
-          this.#fromClient = bytes;
-          this.#degrade(bytes[0] === 0x16 ? 'encrypted bytes' : 'not HTTP');
+        if (typeof head === 'string' || head.isConnect) {
+          this.#fromClient = bytes.subarray(at);
+          this.#degrade(bytes[at] === 0x16 ? 'encrypted bytes' : 'not HTTP');
           return;
         }
-        if (this.#link.closing || !this.#request(head, bytes.subarray(0, end + 4))) return;
-        bytes = bytes.subarray(end + 4);
+        if (this.#link.closing) return;
+        const begun = this.#request(head, bytes, at);
+        if (!begun) return;
+        this.#exchange = begun;
+        // With what came of its body, so that one write does.
+        const end = begun.body.read(bytes, head.end);
+        if (!begun.answer) this.#send(begun, part(bytes, at, end));
+        at = end;
       }
       this.#answerWhenRead();
     }
   }
 
-  /** Begins an exchange; false when the connection is given up. */
-  #request(head: HttpHead, raw: Buffer): boolean {
-    const [method, target] = head.start;
+  #send(exchange: Exchange, bytes: Buffer): void {
+    this.#link.inOrder(exchange.delayMs, () => {
+      exchange.sent = true;
+    });
+    this.#link.toServer(bytes, exchange.delayMs);
+  }
+
+  /** Begins an exchange; undefined when the connection is given up. */
+  #request(head: HeadFacts, bytes: Buffer, at: number): Exchange | undefined {
     const { faults } = this.#link;
-    const path = target.replace(/^https?:\/\/[^/]*/, '').split('?')[0] || '/';
-    const call = {
-      kind: `${method} ${path}`,
-      route: path,
-      healthCheck: method === 'GET' && path === '/health',
-    };
     this.#link.countRequest();
-    const delayMs = faults.quiet ? 0 : faults.delayMs(call);
-    const outcome = faults.quiet ? undefined : faults.outcome(call);
+    if (faults.quiet) return this.#exchangeOf(head, 0, undefined);
+    const call = callOf(bytes.toString('latin1', at, head.end));
+    const delayMs = faults.delayMs(call);
+    const outcome = faults.outcome(call);
     if (outcome) this.#link.countHit();
     if (outcome?.action === 'hold') {
       this.#link.hold(outcome.fault);
-      return false;
+      return undefined;
     }
     if (outcome?.action === 'reset') {
       this.#link.reset();
-      return false;
+      return undefined;
     }
-    const expects = headerOf(head, 'expect') !== undefined;
-    const last = /\bclose\b/i.test(headerOf(head, 'connection') ?? '') || head.start[2] === 'HTTP/1.0';
-    const answer =
-      outcome?.action === 'answer' ? errorAnswer(outcome.fault, method, last || expects) : undefined;
-    this.#exchange = {
-      method,
-      // Who expects "100 Continue" has not sent the body and will not.
-      body: new BodyReader(answer && expects ? { kind: 'none' } : (requestBody(head) ?? { kind: 'none' })),
+    return this.#exchangeOf(head, delayMs, outcome);
+  }
+
+  #exchangeOf(head: HeadFacts, delayMs: number, outcome: Outcome | undefined): Exchange {
+    const { isHead, expects } = head;
+    const last = head.last || expects;
+    const answer = outcome?.action === 'answer' ? errorAnswer(outcome.fault, isHead, last) : undefined;
+    // Who expects "100 Continue" has not sent the body and will not.
+    const body = answer && expects ? NO_BODY : requestBody(head);
+    return {
+      isHead,
+      body: body === NO_BODY ? NOTHING : new BodyReader(body),
       delayMs,
       answer,
-      last: last || expects,
+      last,
       spoil: outcome?.action === 'malform' ? outcome : undefined,
       sent: false,
       answered: false,
     };
-    const exchange = this.#exchange;
-    if (answer) return true;
-    this.#link.inOrder(delayMs, () => {
-      exchange.sent = true;
-    });
-    this.#link.toServer(raw, delayMs);
-    return true;
   }
 
   #answerWhenRead(): void {
@@ -225,43 +258,28 @@ export class HttpSession implements Session {
     this.#endClient?.();
   }
 
-  #begin(head: HttpHead, raw: Buffer): void {
-    const status = Number(head.start[1]);
+  /** Begins an answer; the head of one that is going to be spoilt is kept too. */
+  #begin(head: HeadFacts, bytes: Buffer, at: number): Response {
     const exchange = this.#exchange;
-    if (status >= 100 && status < 200) {
-      this.#link.toClient(raw); // interim: the answer follows
-      return;
-    }
-    const kept = exchange?.spoil ? new KeptBody() : undefined;
-    const onData = kept ? (part: Buffer) => kept.push(part) : undefined;
-    this.#response = { head, kept, body: new BodyReader(responseBody(head, exchange?.method ?? ''), onData) };
-    if (!kept) this.#link.toClient(raw);
+    const length = responseBody(head, exchange?.isHead ?? false);
+    const parsed = exchange?.spoil ? parseHead(bytes.toString('latin1', at, head.end - 4)) : undefined;
+    if (!parsed) return { body: length === NO_BODY ? NOTHING : new BodyReader(length), kept: undefined };
+    const body = new KeptBody();
+    return { body: new BodyReader(length, (bytes) => body.push(bytes)), kept: { head: parsed, body } };
   }
 
   #complete(response: Response | undefined): void {
     if (!response) return;
     this.#response = undefined;
     const spoil = this.#exchange?.spoil;
-    if (response.kept && spoil) this.#sendSpoilt(response, response.kept.bytes, spoil.fault, spoil.draw);
+    if (response.kept && spoil) {
+      const { head, body } = spoiltAnswer(response.kept, spoil.fault, spoil.draw);
+      this.#link.toClient(head);
+      if (!this.#exchange?.isHead) this.#link.toClient(body);
+    }
     if (isTooLong(response.kept)) this.#finish();
     else if (this.#exchange && !this.#exchange.body.done) this.#exchange.answered = true;
     else this.#next();
-  }
-
-  #sendSpoilt(response: Response, kept: Buffer, fault: FaultSpec, draw: number): void {
-    const [, code, words] = response.head.start;
-    const answer = { status: Number(code), reason: words, body: kept };
-    const { status, reason, body } = ruleOf(fault.type)?.spoil?.(answer, fault, draw) ?? answer;
-    const headers = response.head.headers.filter(
-      ([name]) =>
-        !['content-length', 'transfer-encoding', 'content-encoding', 'etag'].includes(name.toLowerCase()),
-    );
-    const { start } = response.head;
-    const spoilt: HttpHead = { start: [start[0], String(status), reason], headers };
-    this.#link.toClient(
-      renderHead(spoilt, [...headers, ['content-length', String(body.length)], [FAULT_HEADER, fault.id]]),
-    );
-    if (this.#exchange?.method !== 'HEAD') this.#link.toClient(body);
   }
 
   /** The exchange is over: a closing connection may go, a waiting request may begin. */
@@ -284,11 +302,30 @@ export class HttpSession implements Session {
   }
 }
 
-function isTooLong(kept: KeptBody | undefined): boolean {
-  return kept !== undefined && kept.sizeBytes > MAX_KEPT_BYTES;
+function isTooLong(kept: KeptAnswer | undefined): boolean {
+  return kept !== undefined && kept.body.sizeBytes > MAX_KEPT_BYTES;
 }
 
-function isText(bytes: Buffer): boolean {
-  const first = bytes[0] ?? 0;
-  return first >= 0x41 && first <= 0x7a;
+function isInterim({ status }: HeadFacts): boolean {
+  return status >= 100 && status < 200;
+}
+
+function isLetter(byte: number): boolean {
+  return byte >= 0x41 && byte <= 0x7a;
+}
+
+/** Whether an end of a head lies behind what was there already, the first `known` bytes. */
+function endsHead(bytes: Buffer, known: number): boolean {
+  return bytes.indexOf('\r\n\r\n', Math.max(0, known - 3)) >= 0;
+}
+
+function part(bytes: Buffer, from: number, end: number): Buffer {
+  return from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end);
+}
+
+/** The call that a request's head asks for. */
+function callOf(head: string): CallInfo {
+  const [method = '', target = ''] = head.slice(0, head.indexOf('\r')).split(' ');
+  const path = target.replace(/^https?:\/\/[^/]*/, '').split('?')[0] || '/';
+  return { kind: `${method} ${path}`, route: path, healthCheck: method === 'GET' && path === '/health' };
 }
