@@ -95,6 +95,7 @@ export function FaultForm({ service, type, ttl, fault }: FaultFormProps) {
       <ModifierInputs
         draft={draft}
         fitting={fitting}
+        service={service}
         onMatch={(kind, text) => edit({ match: { ...edits.match, [kind]: text } })}
         onTurn={(name, text) => edit({ turns: { ...edits.turns, [name]: text } })}
       />

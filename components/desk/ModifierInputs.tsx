@@ -4,6 +4,7 @@ import type { FittingModifiers, MatchKind } from '#lib/protocol/faults.ts';
 import type { FaultDraft } from './fault-draft.ts';
 
 interface ModifierInputsProps {
+  service: string;
   fitting: FittingModifiers;
   draft: Pick<FaultDraft, 'match' | 'turns'>;
   onMatch: (kind: MatchKind, text: string) => void;
@@ -12,12 +13,28 @@ interface ModifierInputsProps {
 
 type TurnName = keyof FaultDraft['turns'];
 
-const MATCH_INPUTS: Readonly<Record<MatchKind, { title: string; example: string }>> = {
-  route: { title: 'Route contains', example: '/detect' },
-  command: { title: 'Command contains', example: 'any' },
-  sql: { title: 'SQL contains', example: 'insert into' },
-  file: { title: 'File name contains', example: 'cam-01' },
+const MATCH_TITLES: Readonly<Record<MatchKind, string>> = {
+  route: 'Route contains',
+  command: 'Command contains',
+  sql: 'SQL contains',
+  file: 'File name contains',
 };
+
+/** Something that is really called on the service. */
+function exampleOf(kind: MatchKind, service: string): string {
+  switch (kind) {
+    case 'route':
+      return service === 'nemotron' ? '/completion' : '/detect';
+    case 'command':
+      if (service === 'pubsub') return 'publish';
+      if (service === 'database') return 'insert';
+      return service === 'ftp' ? 'stor' : 'evalsha';
+    case 'sql':
+      return 'into events';
+    case 'file':
+      return 'cam-01';
+  }
+}
 
 interface TurnInput {
   name: TurnName;
@@ -43,7 +60,7 @@ const TURN_INPUTS: readonly TurnInput[] = [
 ];
 
 /** Which calls, and when: what makes sense for the type on its service, and nothing else. */
-export function ModifierInputs({ fitting, draft, onMatch, onTurn }: ModifierInputsProps) {
+export function ModifierInputs({ service, fitting, draft, onMatch, onTurn }: ModifierInputsProps) {
   const turns = TURN_INPUTS.filter(({ modifier }) => fitting.names.includes(modifier));
   if (turns.length === 0 && fitting.match.length === 0) return null;
   const { match, turns: typed } = draft;
@@ -60,16 +77,14 @@ export function ModifierInputs({ fitting, draft, onMatch, onTurn }: ModifierInpu
       <div className="mt-1 space-y-1">
         {fitting.match.map((kind) => (
           <label className="flex items-center justify-between gap-2" key={kind}>
-            {MATCH_INPUTS[kind].title}
+            {MATCH_TITLES[kind]}
             <input
               aria-label={`Only calls whose ${kind === 'sql' ? 'SQL' : kind} contains`}
               className="field w-36 min-w-0"
               data-testid={`fault-match-${kind}`}
               maxLength={200}
               onChange={(event) => onMatch(kind, event.target.value)}
-              placeholder={
-                MATCH_INPUTS[kind].example === 'any' ? 'any' : `any, or ${MATCH_INPUTS[kind].example}`
-              }
+              placeholder={`any, or ${exampleOf(kind, service)}`}
               type="text"
               value={match[kind] ?? ''}
             />
@@ -81,7 +96,7 @@ export function ModifierInputs({ fitting, draft, onMatch, onTurn }: ModifierInpu
             <span className="inline-flex items-center gap-1">
               <input
                 aria-label={`${title} in ${unit}`}
-                className="field w-24 text-right"
+                className="field w-20 text-right"
                 data-testid={`fault-${name}`}
                 inputMode="numeric"
                 max={max}

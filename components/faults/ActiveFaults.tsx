@@ -1,10 +1,11 @@
 'use client';
 
 import { SlidersHorizontal, Square, TimerReset } from 'lucide-react';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { FaultForm } from '../desk/FaultForm.tsx';
 import { changeFault, extendFault, stopFaults, takeOverFault } from '../desk/fault-commands.ts';
-import { fittingModifiers } from '../desk/fault-draft.ts';
+import { fieldsFor, fittingModifiers } from '../desk/fault-draft.ts';
+import { formFields } from '../desk/form-fields.ts';
 import { useCatalogue } from '../stores/catalogue-store.ts';
 import { useConnection } from '../stores/connection-store.ts';
 import { useFacts } from '../stores/facts-store.ts';
@@ -13,7 +14,7 @@ import { LeaseRing } from '../visual/LeaseRing.tsx';
 import { clockDuration, count, exactTime, percent } from '../visual/quantity.ts';
 import { StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
-import { kindWords, settingWords } from './fault-words.ts';
+import { inSentence, kindWords, settingWords } from './fault-words.ts';
 import { propagation } from './propagation.ts';
 
 /** What we have broken, who, how long left. */
@@ -22,7 +23,7 @@ export function ActiveFaults() {
   return (
     <section
       aria-label="Active faults"
-      className="panel flex max-h-[42%] shrink-0 flex-col max-wide:max-h-none"
+      className="panel flex max-h-[52%] shrink-0 flex-col has-[form]:max-h-[80%] max-wide:max-h-none"
       data-in="live faults"
     >
       <h2 className="panel-title flex justify-between border-b border-line px-3 py-2">
@@ -53,7 +54,11 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
   const type = catalogue?.types.find((each) => each.type === fault.type);
   const takesRatio = type && fittingModifiers(type, fault.service).names.includes('ratio');
   const refusal = useFaults((store) => (store.refusal?.key === key ? store.refusal.text : null));
-  const settings = [...settingWords(fault), `seed ${fault.seed}`].join(' · ');
+  const fields = useMemo(
+    () => (type ? fieldsFor(formFields(type.params), fault.service) : []),
+    [type, fault.service],
+  );
+  const settings = [...settingWords(fault, fields), `seed ${fault.seed}`].join(' · ');
   const kinds = kindWords(fault);
   return (
     <li className="hatch px-3 py-2" data-testid={`active-fault-${fault.service}-${fault.type}`}>
@@ -62,7 +67,7 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
           <StatusMark size={14} status="injected" />
         </span>
         <span className="min-w-0 flex-1 truncate font-semibold" title={settings}>
-          {fault.service} · {fault.title.toLowerCase()}
+          {fault.service} · {inSentence(fault.title)}
         </span>
         <span
           className="inline-flex items-center gap-1.5 font-semibold text-injected-ink"
@@ -74,8 +79,8 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
       </div>
       <p className="mt-0.5 truncate text-[12px] text-muted" title={kinds.join(' · ')}>
         {mine ? 'you' : fault.owner.name}
-        {fault.owner.kind === 'rest' && fault.owner.name !== 'REST' && ' (REST)'} · {hitWords(fault)} · armed
-        in {Math.round(fault.armedInMs)} ms
+        {fault.owner.kind === 'rest' && fault.owner.name !== 'REST' && ' (REST)'} · armed in{' '}
+        {Math.round(fault.armedInMs)} ms · {hitWords(fault)}
       </p>
       {kinds.length > 0 && (
         <p className="truncate text-[12px] text-muted" data-testid="fault-kinds" title={kinds.join(' · ')}>

@@ -1,17 +1,26 @@
 import type { Fault } from '#lib/protocol/faults.ts';
-import { count, spokenDuration } from '../visual/quantity.ts';
+import type { FormField } from '../desk/form-fields.ts';
+import { count, percent, spokenDuration } from '../visual/quantity.ts';
 
 type Described = Pick<Fault, 'params' | 'seed' | 'match' | 'pulse' | 'failFirst' | 'rampMs' | 'hitsByKind'>;
 
 const MATCH_WORDS = { route: 'route', command: 'command', sql: 'SQL', file: 'file name' } as const;
 
-/** Its parameters and modifiers, one short text each; an empty list of a parameter means "all" and is left out. */
-export function settingWords({ params, match, pulse, failFirst, rampMs }: Described): string[] {
+/**
+ * Its parameters, named as in the form, and its modifiers, one short text each. What the form does not ask for on
+ * this service is left out, and an empty list, which means "all".
+ */
+export function settingWords(
+  { params, match, pulse, failFirst, rampMs }: Described,
+  fields: readonly FormField[],
+): string[] {
   const kinds = Object.keys(MATCH_WORDS) as (keyof typeof MATCH_WORDS)[];
   return [
-    ...Object.entries(params)
-      .filter(([, value]) => !(Array.isArray(value) && value.length === 0))
-      .map(([name, value]) => `${name} ${String(value)}`),
+    ...fields
+      .filter(
+        ({ name }) => params[name] !== undefined && !(Array.isArray(params[name]) && !params[name].length),
+      )
+      .map((field) => `${inSentence(field.title)} ${valueWords(field, params[field.name])}`),
     ...kinds.flatMap((kind) =>
       match?.[kind] ? [`only where ${MATCH_WORDS[kind]} has “${match[kind]}”`] : [],
     ),
@@ -19,6 +28,22 @@ export function settingWords({ params, match, pulse, failFirst, rampMs }: Descri
     ...(failFirst ? [`first ${count(failFirst)} calls only`] : []),
     ...(rampMs ? [`grows over ${spokenDuration(rampMs)}`] : []),
   ];
+}
+
+function valueWords(field: FormField, value: unknown): string {
+  if (Array.isArray(value)) return value.join(', ');
+  if (typeof value === 'boolean') return value ? 'on' : 'off';
+  if (field.kind !== 'number' || typeof value !== 'number') return String(value).replaceAll('_', ' ');
+  if (field.unit === 'ratio') return percent(value);
+  if (field.unit !== 'ms') return `${count(value)} ${field.unit}`.trim();
+  return value < 1000 || value % (value < 10_000 ? 100 : 1000) === 0
+    ? spokenDuration(value)
+    : `${count(value)} ms`;
+}
+
+/** A title amid other words: `Server error` becomes `server error`; `DNS failure`, `No GPU` keep their capitals. */
+export function inSentence(title: string): string {
+  return /^[A-Z]{2}/.test(title) ? title : title.charAt(0).toLowerCase() + title.slice(1);
 }
 
 /** Hits by kind of call, the most frequent first: `POST /detect 12`. */

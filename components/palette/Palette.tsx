@@ -3,6 +3,7 @@
 import { Command } from 'cmdk';
 import { startFault, startPreset, stopFaults } from '../desk/fault-commands.ts';
 import { presetFaults, presetService } from '../desk/switch-state.ts';
+import { inSentence } from '../faults/fault-words.ts';
 import { haltAll } from '../halt-command.ts';
 import { useCatalogue } from '../stores/catalogue-store.ts';
 import { faultKey, useFaults } from '../stores/faults-store.ts';
@@ -78,7 +79,7 @@ export default function Palette() {
                 key={fault.id}
                 onSelect={act(() => stopFaults([fault.id], faultKey(fault.service, fault.type)))}
               >
-                Stop {fault.service} {fault.title.toLowerCase()}
+                Stop {fault.service} {inSentence(fault.title)}
               </Command.Item>
             ))}
           </Command.Group>
@@ -93,7 +94,7 @@ export default function Palette() {
                   key={preset.name}
                   onSelect={act(() => startPreset(preset.name))}
                 >
-                  Break {presetService(preset) ?? 'several'}: {preset.title.toLowerCase()}
+                  Break {presetService(preset) ?? 'several'}: {inSentence(preset.title)}
                   <span className="ml-auto text-[11px] text-faint">{preset.name}</span>
                 </Command.Item>
               ))}

@@ -1,6 +1,7 @@
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { Fault } from '#lib/protocol/faults.ts';
 import type { BreakerState, Mode } from '#lib/protocol/state.ts';
+import { inSentence } from '../faults/fault-words.ts';
 
 /** A stretch of the time axis, epoch ms. `toAt` null: still going on. */
 export interface Band<T> {
@@ -48,7 +49,7 @@ export function faultBands(
       row,
       value: {
         id: fault.id,
-        label: `${fault.service} ${fault.title.toLowerCase()}`,
+        label: `${fault.service} ${inSentence(fault.title)}`,
         service: fault.service,
         by: fault.owner.name,
       },

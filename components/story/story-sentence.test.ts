@@ -34,6 +34,18 @@ describe('sentence', () => {
     expect(tone).toBe('injected');
   });
 
+  it('keeps the capitals of names, and says of a silent browser no more than is known', () => {
+    const dns = { ...fault, title: 'DNS failure', ratio: 1 };
+    expect(sentence(makeFact('faultStarted', { fault: dns })).text).toBe(
+      'broke nemotron: DNS failure, for 1 min',
+    );
+    const silent = makeFact('leaseWarning', { faultId: 'f1', owner: 'Ana', endsInMs: 3000 });
+    expect(sentence(silent)).toMatchObject({
+      lead: 'Ana',
+      text: 'does not answer; the fault on nemotron ends in 3.0 s unless it does, or somebody takes it over',
+    });
+  });
+
   it('tells why a breaker opened in words, without source positions', () => {
     const data = { breaker: 'redis', from: 'HALF_OPEN', to: 'OPEN', failures: 1, origin: null } as const;
     expect(sentence(makeFact('breakerChanged', { ...data, reason: 'trial_failed' })).text).toBe(

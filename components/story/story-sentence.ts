@@ -2,6 +2,7 @@ import type { Fact } from '#lib/protocol/facts.ts';
 import type { ServiceName } from '#lib/protocol/faults.ts';
 import type { BreakerState, Origin } from '#lib/protocol/state.ts';
 import { causeText } from '../banner/cause-text.ts';
+import { inSentence } from '../faults/fault-words.ts';
 import { percent, spokenDuration } from '../visual/quantity.ts';
 
 /** How grave a line is; decides shape and colour, never alone. */
@@ -61,12 +62,12 @@ export function sentence(fact: Fact): Sentence {
     case 'faultStarted': {
       const { fault } = fact.data;
       const share = fault.ratio < 1 ? ` on ${percent(fault.ratio)} of calls` : '';
-      const text = `broke ${fault.service}: ${fault.title.toLowerCase()}${share}, for ${spokenDuration(fault.ttlMs)}`;
+      const text = `broke ${fault.service}: ${inSentence(fault.title)}${share}, for ${spokenDuration(fault.ttlMs)}`;
       return { lead: fault.owner.name, text, tone: 'injected' };
     }
     case 'faultChanged': {
       const { fault, change, by } = fact.data;
-      const what = `${fault.service} ${fault.title.toLowerCase()}`;
+      const what = `${fault.service} ${inSentence(fault.title)}`;
       const done = { strength: 'changed the strength of', extended: 'extended', takenOver: 'took over' }[
         change
       ];
@@ -82,7 +83,7 @@ export function sentence(fact: Fact): Sentence {
     case 'leaseWarning':
       return {
         lead: fact.data.owner,
-        text: `is gone; the fault ends in ${spokenDuration(fact.data.endsInMs)} unless it is taken over`,
+        text: `does not answer; the fault on ${fact.subject} ends in ${spokenDuration(fact.data.endsInMs)} unless it does, or somebody takes it over`,
         tone: 'degraded',
       };
     case 'halted': {

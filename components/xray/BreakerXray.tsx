@@ -3,6 +3,7 @@
 import { useState } from 'react';
 import type { BreakerCommand } from '#lib/protocol/events.ts';
 import type { BreakerState, BreakerStatus } from '#lib/protocol/state.ts';
+import { inSentence } from '../faults/fault-words.ts';
 import { serviceViews } from '../services/service-view.ts';
 import { command } from '../socket.ts';
 import { useFacts } from '../stores/facts-store.ts';
@@ -51,7 +52,7 @@ export default function BreakerXray({ name }: { name: string }) {
           <Row word="Faults of ours on it">
             {view.faults.length === 0
               ? 'none'
-              : view.faults.map((fault) => `${fault.service} ${fault.title.toLowerCase()}`).join(', ')}
+              : view.faults.map((fault) => `${fault.service} ${inSentence(fault.title)}`).join(', ')}
           </Row>
         </dl>
       )}
