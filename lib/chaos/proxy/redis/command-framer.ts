@@ -1,3 +1,5 @@
+import { upperCase } from './upper-case.ts';
+
 const CR = 13;
 const LF = 10;
 const STAR = 42;
@@ -9,6 +11,9 @@ const EMPTY = Buffer.alloc(0);
 export const MAX_HEAD_BYTES = 64 * 1024;
 /** Redis takes no more arguments than this. */
 const MAX_ARGUMENTS = 1024 * 1024;
+
+/** Longest line that says a length. */
+const MAX_LENGTH_BYTES = 33;
 
 /** Channels that are read of one command, and the longest name that is waited for. */
 const MAX_CHANNELS = 16;
@@ -213,7 +218,7 @@ function readWord(chunk: Buffer, at: number): { text: string; end: number } | 'm
   if (length.value < 0 || length.value > MAX_HEAD_BYTES - 64) return 'bad';
   const end = length.end + length.value + 2;
   if (end > chunk.length) return 'more';
-  return { text: chunk.toString('latin1', length.end, end - 2).toUpperCase(), end };
+  return { text: upperCase(chunk, length.end, end - 2), end };
 }
 
 /** `<type>digits CR LF` at `at`. */
@@ -224,9 +229,11 @@ function readLength(
 ): { value: number; end: number } | 'more' | 'bad' {
   if (at >= chunk.length) return 'more';
   if (chunk[at] !== type) return 'bad';
-  const lineEnd = chunk.indexOf(LF, at);
-  if (lineEnd < 0) return chunk.length - at > 32 ? 'bad' : 'more';
-  if (chunk[lineEnd - 1] !== CR || lineEnd - at > 32) return 'bad';
+  const limit = Math.min(chunk.length, at + MAX_LENGTH_BYTES);
+  let lineEnd = at + 1;
+  while (lineEnd < limit && chunk[lineEnd] !== LF) lineEnd++;
+  if (lineEnd >= limit) return chunk.length - at >= MAX_LENGTH_BYTES ? 'bad' : 'more';
+  if (chunk[lineEnd - 1] !== CR) return 'bad';
   const value = readInteger(chunk, at + 1, lineEnd - 1);
   return Number.isSafeInteger(value) && value >= -1 ? { value, end: lineEnd + 1 } : 'bad';
 }

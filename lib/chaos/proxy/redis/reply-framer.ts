@@ -13,6 +13,13 @@ const AGGREGATE = new Set([...'*~>'].map((type) => type.charCodeAt(0)));
 const INTEGER = ':'.charCodeAt(0);
 const MAP = '%'.charCodeAt(0);
 const ATTRIBUTE = '|'.charCodeAt(0);
+const PLUS = 43;
+const MINUS = 45;
+const ZERO = 48;
+/** Digits of a number that are read. */
+const MAX_DIGITS = 23;
+/** Bytes that are looked through for a line's end one by one: beyond it a search is faster. */
+const NEAR_BYTES = 64;
 
 export interface ReplySink {
   /** A top-level reply of this RESP type character begins at `offset` of the chunk fed last (0 or more). */
@@ -70,7 +77,7 @@ export class ReplyFramer {
         this.#word = '';
         this.#sink.begins(this.#type, at);
       }
-      const lineEnd = chunk.indexOf(LF, at);
+      const lineEnd = endOfLine(chunk, at);
       if (lineEnd < 0) {
         // A simple string may be long; only its type matters, so nothing but the first bytes is kept.
         if (this.#line.length < MAX_LINE_BYTES) {
@@ -79,28 +86,32 @@ export class ReplyFramer {
         this.#inLine = true;
         return true;
       }
-      const line = this.#inLine
-        ? Buffer.concat([this.#line, chunk.subarray(at, Math.min(lineEnd + 1, at + MAX_LINE_BYTES))])
-        : chunk.subarray(at, lineEnd + 1);
-      this.#line = EMPTY;
-      this.#inLine = false;
+      const from = at;
       at = lineEnd + 1;
-      if (!this.#header(line, at)) return false;
+      if (this.#inLine) {
+        const line = Buffer.concat([this.#line, chunk.subarray(from, Math.min(at, from + MAX_LINE_BYTES))]);
+        this.#line = EMPTY;
+        this.#inLine = false;
+        if (!this.#header(line, 0, line.length, at)) return false;
+      } else if (!this.#header(chunk, from, lineEnd, at)) {
+        return false;
+      }
     }
     return true;
   }
 
-  #header(line: Buffer, end: number): boolean {
-    const type = line[0] ?? 0;
+  /** Reads the line between `from` and `to`; what follows it is at `end` of the chunk. */
+  #header(line: Buffer, from: number, to: number, end: number): boolean {
+    const type = line[from] ?? 0;
     this.#wantsWord = false;
     if (this.#open.length === 0 && type !== ATTRIBUTE) this.#type = String.fromCharCode(type);
     if (SIMPLE.has(type)) {
-      if (type === INTEGER) this.#number = Number.parseInt(line.toString('latin1', 1, 24), 10);
+      if (type === INTEGER) this.#number = readInteger(line, from + 1, to);
       this.#isFirst = false;
       this.#value(end);
       return true;
     }
-    const length = Number.parseInt(line.toString('latin1', 1, Math.min(line.length, 24)), 10);
+    const length = readInteger(line, from + 1, to);
     if (!Number.isSafeInteger(length) || length < -1) return false;
     if (BULK.has(type)) {
       if (length < 0) {
@@ -143,6 +154,30 @@ export class ReplyFramer {
       return;
     }
     this.#started = false;
-    this.#sink.ends(this.#type, end, this.#word.replace(/\r?\n?$/, ''), this.#number);
+    const word = this.#word === '' ? '' : this.#word.replace(/\r?\n?$/, '');
+    this.#sink.ends(this.#type, end, word, this.#number);
   }
+}
+
+/** Offset of the next line feed, -1 when there is none. Most lines are short. */
+function endOfLine(chunk: Buffer, from: number): number {
+  const near = Math.min(chunk.length, from + NEAR_BYTES);
+  for (let at = from; at < near; at++) if (chunk[at] === LF) return at;
+  return near < chunk.length ? chunk.indexOf(LF, near) : -1;
+}
+
+/** The decimal digits from `from` on, perhaps behind a sign; NaN when there are none. */
+function readInteger(bytes: Buffer, from: number, to: number): number {
+  const sign = bytes[from];
+  const first = sign === MINUS || sign === PLUS ? from + 1 : from;
+  const limit = Math.min(to, from + MAX_DIGITS);
+  let value = 0;
+  let at = first;
+  for (; at < limit; at++) {
+    const digit = (bytes[at] as number) - ZERO;
+    if (digit < 0 || digit > 9) break;
+    value = value * 10 + digit;
+  }
+  if (at === first) return Number.NaN;
+  return sign === MINUS ? -value : value;
 }
