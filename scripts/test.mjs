@@ -28,7 +28,13 @@ ensureBuild(node);
 const env = { CHROMIUM_PATH: chromium, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}` };
 if (process.argv.includes('--sabotage')) {
   const quicker = { ...env, NO_COLOR: '1', UNTIL_SCALE: '0.6' }; // most sabotages show by a wait that is in vain
-  process.exit(run(node, ['scripts/sabotage.ts', ...sabotageArguments()], quicker));
+  process.exit(
+    run(
+      node,
+      ['--disable-warning=ExperimentalWarning', 'scripts/sabotage.ts', ...sabotageArguments()],
+      quicker,
+    ),
+  );
 }
 if (!soak && !chaos && filters.length === 0 && run('npm', ['run', '--silent', 'check'], env) !== 0)
   fail('The static checks failed: see above');
@@ -50,6 +56,9 @@ const status = run(
   ],
   env,
 );
+const whole = !soak && !chaos && filters.length === 0;
+const listing = scenarios ? 'list-scenarios.ts' : faults || whole ? 'list-fault-proofs.ts' : undefined;
+const unproven = listing ? run(node, [`scripts/${listing}`, ...(whole ? ['--gaps'] : [])], env) : 0;
 const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
   readFileSync(report, 'utf8'),
 );
@@ -57,8 +66,6 @@ const skipped = numPendingTests + numTodoTests;
 console.log(
   `\n${numPassedTests} passed, ${numFailedTests} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
 );
-const listing = faults ? 'list-fault-proofs.ts' : scenarios ? 'list-scenarios.ts' : undefined;
-const unproven = listing ? run(node, [`scripts/${listing}`], env) : 0;
 process.exit(status === 0 && numPassedTests === 0 ? 1 : status || unproven);
 
 function sabotageArguments() {

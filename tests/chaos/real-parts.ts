@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { io, type Socket } from 'socket.io-client';
 import { onTestFinished } from 'vitest';
+import { DegradationManager, type DegradationOptions } from '#lib/chaos/degradation/degradation-manager.ts';
 import type { FallbackPrimary } from '#lib/chaos/fallback/fallback-chain.ts';
 import type { FallbackJob } from '#lib/chaos/fallback/fallback-job.ts';
 import type { FactData, FactType } from '#lib/protocol/facts.ts';
@@ -13,6 +14,7 @@ import type { ViewerClientEvents, ViewerServerEvents } from '#lib/protocol/viewe
 import { createLogger, type Logger } from '#server/logging.ts';
 import { Database, type DatabaseOptions } from '#server/pipeline/database/database.ts';
 import { createRedisClient } from '#server/pipeline/viewers/redis-client.ts';
+import { DatabaseProbe } from '#server/pipeline/work/health-checks.ts';
 import type { System } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import { scenariosOf } from './prove.ts';
@@ -157,4 +159,33 @@ export async function factsSince<T extends FactType>(
 /** Log records of the pipeline since `since`, epoch ms. */
 export function logSince(system: System, since: number): Record<string, unknown>[] {
   return system.log('pipeline').filter(({ time }) => Date.parse(String(time)) >= since);
+}
+
+/** A manager of the test's own that asks PostgreSQL through its proxy, as the pipeline's does. */
+export function managerOfDatabase(
+  system: System,
+  { checkMs = 300, ...options }: { checkMs?: number } & Partial<DegradationOptions> = {},
+) {
+  const { proxied, databaseUser, databasePassword, databaseName } = system.wiring;
+  const probe = new DatabaseProbe({
+    ...proxied.database,
+    user: databaseUser,
+    password: databasePassword,
+    database: databaseName,
+    timeoutMs: checkMs,
+  });
+  onTestFinished(() => probe.close());
+  const manager = new DegradationManager({ failureThreshold: 3, recoveryThreshold: 1, ...options });
+  manager.register({ name: 'database', critical: true, check: () => probe.check() });
+  const database = () => manager.services().find(({ name }) => name === 'database');
+  /** Rounds one after the other; gives what the service looked like after each. */
+  const rounds = async (count: number) => {
+    const seen: (ServiceHealth | undefined)[] = [];
+    for (let round = 0; round < count; round++) {
+      await manager.runRound();
+      seen.push(database());
+    }
+    return seen;
+  };
+  return { manager, database, rounds };
 }

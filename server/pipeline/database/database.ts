@@ -96,6 +96,8 @@ export class Database implements Queryable {
   readonly #pool: Pool;
   readonly #held = new Map<PoolClient, Hold>();
   readonly #usedAt = new WeakMap<PoolClient, number>();
+  /** Could not roll back: their transactions end with them. */
+  readonly #broken = new WeakSet<PoolClient>();
   #closed = false;
 
   constructor(
@@ -234,7 +236,7 @@ export class Database implements Queryable {
       this.#release(client, false);
       return result;
     } catch (error) {
-      this.#release(client, !isConnectionUsable(error));
+      this.#release(client, this.#broken.has(client) || !isConnectionUsable(error));
       throw error;
     }
   }
@@ -342,8 +344,16 @@ export class Database implements Queryable {
     } catch (error) {
       over = true;
       // Otherwise the connection is destroyed, which ends the transaction too.
-      if (isConnectionUsable(error)) await this.#run(client, 'ROLLBACK', []);
-      throw error;
+      if (isConnectionUsable(error)) await this.#rollBack(client);
+      throw error; // why the work failed, not why it could not be undone
+    }
+  }
+
+  async #rollBack(client: PoolClient): Promise<void> {
+    try {
+      await this.#run(client, 'ROLLBACK', []);
+    } catch {
+      this.#broken.add(client);
     }
   }
 }
