@@ -10,7 +10,10 @@ let system: System;
 let browser: TestBrowser;
 
 beforeAll(async () => {
-  [system, browser] = await Promise.all([startSystem({ cameraRate: 1 }), startBrowser()]);
+  [system, browser] = await Promise.all([
+    startSystem({ cameraRate: 1, env: { PROFILE: 'test' } }),
+    startBrowser(),
+  ]);
 });
 afterAll(async () => {
   await browser?.close();

@@ -38,7 +38,7 @@ export async function startBrowser({
     async open(url) {
       const page = await context.newPage();
       await page.goto(url);
-      await page.locator('[data-testid="live-status"][data-state="live"]').waitFor({ timeout: 20_000 });
+      await page.locator('[data-testid="live-status"][data-state="live"]').waitFor({ timeout: 40_000 });
       return page;
     },
     async close() {
