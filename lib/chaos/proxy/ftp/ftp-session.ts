@@ -8,6 +8,7 @@ import {
   finalCode,
   longReplyCode,
   passivePort,
+  plainCode,
   withPassiveAddress,
 } from './replies.ts';
 
@@ -24,6 +25,9 @@ interface Owed {
   ready: boolean;
 }
 
+/** One object for them all, for it never changes. */
+const THEIRS: Owed = { ours: undefined, ready: false };
+
 /**
  * FTP between a client and its server: the control connection, and a data proxy for each passive transfer.
  *
@@ -38,7 +42,7 @@ export class FtpSession implements Session {
   #fromClient: Buffer = EMPTY;
   #fromServer: Buffer = EMPTY;
   /** The greeting is owed first. */
-  readonly #owed: Owed[] = [{ ours: undefined, ready: false }];
+  readonly #owed: Owed[] = [THEIRS];
   #data: DataProxy | undefined;
   /** Code of the reply of several lines that has begun. */
   #longReply: number | undefined;
@@ -103,20 +107,22 @@ export class FtpSession implements Session {
       this.#link.toServer(line, 0); // nobody answers an empty line
       return;
     }
-    const [, word = '', argument = ''] = /^(\S*)\s*(.*?)\r?\n$/s.exec(line.toString('utf8')) ?? [];
-    const name = word.toUpperCase();
     const { faults } = this.#link;
     this.#link.countRequest();
-    let delayMs = 0;
-    if (!faults.quiet) {
-      const call = { kind: name, command: name, file: argument, healthCheck: name === 'NOOP' };
-      delayMs = faults.delayMs(call);
-      if (UPLOADS.has(name) && this.#disturbUpload(call, delayMs)) return;
+    if (faults.quiet) {
+      this.#owe(THEIRS);
+      this.#link.toServer(line, 0);
+      return;
     }
-    if ((name === 'PORT' || name === 'EPRT') && !faults.quiet) {
+    const [, word = '', argument = ''] = /^(\S*)\s*(.*?)\r?\n$/s.exec(line.toString('utf8')) ?? [];
+    const name = word.toUpperCase();
+    const call = { kind: name, command: name, file: argument, healthCheck: name === 'NOOP' };
+    const delayMs = faults.delayMs(call);
+    if (UPLOADS.has(name) && this.#disturbUpload(call, delayMs)) return;
+    if (name === 'PORT' || name === 'EPRT') {
       faults.warn('active mode: the data connection goes past the proxy', 'hold', 'delay', 'cut');
     }
-    this.#owe({ ours: undefined, ready: false });
+    this.#owe(THEIRS);
     this.#link.toServer(line, delayMs);
   }
 
@@ -187,6 +193,11 @@ export class FtpSession implements Session {
       if (end < 0) break;
       const raw = this.#fromServer.subarray(0, end + 1);
       this.#fromServer = this.#fromServer.subarray(end + 1);
+      const code = this.#longReply === undefined ? plainCode(raw) : undefined;
+      if (code !== undefined) {
+        this.#reply(raw, code);
+        continue;
+      }
       const line = raw.toString('utf8').trimEnd();
       if (this.#isInsideReply(line)) {
         this.#link.toClient(raw);

@@ -8,6 +8,7 @@ const TAB = 9;
 const LF = 10;
 const CR = 13;
 const SPACE = 32;
+const ZERO = 48;
 /** Telnet's escape, which some clients send in front of ABOR. */
 const IAC = 255;
 
@@ -25,6 +26,18 @@ export function beginsReplyLine(byte: number): boolean {
 export function finalCode(line: string): number | undefined {
   const match = /^(\d{3})(?: |$)/.exec(line);
   return match ? Number(match[1]) : undefined;
+}
+
+/** The code of a reply of one line that names no port, as most are; undefined for any other line. */
+export function plainCode(line: Buffer): number | undefined {
+  if (line[3] !== SPACE) return undefined;
+  let code = 0;
+  for (let at = 0; at < 3; at++) {
+    const digit = (line[at] as number) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    code = code * 10 + digit;
+  }
+  return code === 227 || code === 229 ? undefined : code;
 }
 
 /** The code of a line that begins a reply of several lines. */

@@ -182,7 +182,7 @@ export class PostgresSession implements Session {
     if (this.#link.closing && !this.#open && this.#cycles.length === 0) return 'drop';
     switch (type) {
       case 'Q':
-        return this.#simpleQuery(readQuery(head), flush);
+        return this.#simpleQuery(this.#link.faults.quiet ? '' : readQuery(head), flush);
       case 'P': {
         const { statement, sql } = readParse(head);
         const cycle = this.#openCycle();
