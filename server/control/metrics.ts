@@ -1,5 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client';
-import { MODES, type State } from '../../lib/protocol/state.ts';
+import { type BreakerStatus, MODES, type State } from '../../lib/protocol/state.ts';
 import type { FactLog } from './fact-log.ts';
 import type { FaultDesk } from './fault-desk.ts';
 import type { Hub } from './hub.ts';
@@ -12,6 +12,7 @@ export interface MetricsSources {
   viewers: () => { console: number; live: number };
 }
 
+const CALL_OUTCOMES = ['succeeded', 'rejected', 'injected', 'organic'] as const;
 const BREAKER_STATES = ['CLOSED', 'OPEN', 'HALF_OPEN', 'FORCED_OPEN'] as const;
 
 /** `/metrics`: every series of the hub, and what the control process knows itself. */
@@ -94,12 +95,24 @@ export class Metrics {
       '1 at the state of each circuit breaker',
       ['breaker', 'state'],
       (gauge) => {
-        for (const { name, state } of sources.hub.aged('pipeline')?.breakers ?? []) {
+        for (const { name, state } of breakersNow(sources)) {
           for (const each of BREAKER_STATES)
             gauge.set({ breaker: name, state: each }, state === each ? 1 : 0);
         }
       },
     );
+    new Counter({
+      name: 'brownout_calls_total',
+      help: 'Calls of the pipeline through each breaker; a failed one is injected or organic',
+      labelNames: ['breaker', 'outcome'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { name: breaker, calls } of breakersNow(sources)) {
+          for (const outcome of CALL_OUTCOMES) this.inc({ breaker, outcome }, calls[outcome]);
+        }
+      },
+    });
     this.#gauge('brownout_process_up', '1 while the process runs', ['process'], (gauge) => {
       for (const { name, state } of sources.hub.aged('supervisor')?.processes ?? []) {
         gauge.set({ process: name }, state === 'up' || state === 'external' ? 1 : 0);
@@ -140,6 +153,12 @@ export class Metrics {
       },
     });
   }
+}
+
+/** Nothing once the pipeline has been silent for so long that its mode is unknown. */
+function breakersNow({ state }: MetricsSources): readonly BreakerStatus[] {
+  const { mode, pipeline } = state();
+  return mode === null || pipeline === null ? [] : pipeline.breakers;
 }
 
 /** `queue.detection.oldestAgeMs` → `brownout_queue_detection_oldest_age_ms` */
