@@ -1,13 +1,14 @@
-import { createConnection, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../clock.ts';
 import type { FaultSpec } from '../faults/fault.ts';
-import { DelayLine } from './delay-line.ts';
-import { JoinedWrites } from './joined-writes.ts';
+import { DrawnRate } from './drawn-rate.ts';
+import { Hold, type Side } from './hold.ts';
+import { Lane } from './lane.ts';
 import { PlainSession } from './plain-session.ts';
+import { ServerSide } from './server-side.ts';
 import type { ServiceFaults } from './service-faults.ts';
 import type { LinkPort, Session, SessionFactory } from './session.ts';
 import { SlowEnds } from './slow-ends.ts';
-import { Throttle } from './throttle.ts';
 import type { Traffic } from './traffic.ts';
 import { Valve } from './valve.ts';
 
@@ -22,14 +23,8 @@ export interface LinkOptions {
   onClosed: () => void;
 }
 
-/** Bytes that latency may keep for one connection before its client is slowed down, `ITEM_BYTES` for each piece included. */
-export const MAX_DELAYED_BYTES = 8 * 1024 * 1024;
-/** What keeping one piece costs beside its bytes. */
-const ITEM_BYTES = 256;
 /** Bytes that may wait for a client that does not read; beyond it the client is not read either, for our answers feed on what it sends. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;
-/** Bytes that a held connection takes from each side before it stops reading. */
-export const MAX_HELD_BYTES = 1024 * 1024;
 /** How long a connection that is to be closed at a message boundary may take to reach one, ms. */
 const DRAIN_LIMIT_MS = 5000;
 /** How long after our FIN a peer may keep its side open, ms. */
@@ -48,20 +43,13 @@ export class Link implements LinkPort {
   readonly faults: ServiceFaults;
   readonly #options: LinkOptions;
   readonly #client: Socket;
-  readonly #line: DelayLine;
   readonly #clientValve: Valve;
-  readonly #up: Throttle;
-  readonly #down: Throttle;
-  readonly #upWrites: JoinedWrites;
-  readonly #downWrites: JoinedWrites;
+  readonly #server: ServerSide;
+  readonly #down: Lane;
   readonly #ends: SlowEnds;
-  /** The bandwidth fault that was drawn for, and whether this connection is one that it slows. */
-  #rated: { faultId: string; slowed: boolean } | undefined;
-  #upstream: Socket | undefined;
-  #upstreamValve: Valve | undefined;
+  readonly #rate: DrawnRate;
   #session: Session;
-  #held: { faultId: string; sinceMs: number; timer: Timer } | undefined;
-  readonly #heldBytes = { client: 0, server: 0 };
+  #held: Hold | undefined;
   /** The changes of delays that what waits has seen. */
   #delayChanges: number;
   #drain: Timer | undefined;
@@ -74,7 +62,6 @@ export class Link implements LinkPort {
     this.#options = options;
     this.#client = client;
     this.faults = faults;
-    this.#line = new DelayLine(clock);
     this.#ends = new SlowEnds(clock);
     this.#delayChanges = faults.delayChanges;
     this.#clientValve = new Valve(client);
@@ -84,31 +71,33 @@ export class Link implements LinkPort {
     client.on('error', () => {}); // 'close' follows
     client.on('close', () => this.#close());
     client.on('drain', () => {
-      this.#upstreamValve?.open('peer');
+      this.#server.valve?.open('peer');
       this.#followUnread();
     });
-    this.#upWrites = new JoinedWrites((bytes) => {
-      this.connect();
-      if (!(this.#upstream?.write(bytes) ?? true)) this.#clientValve.shut('peer');
-    });
-    this.#downWrites = new JoinedWrites((bytes) => {
-      if (!this.#client.write(bytes)) this.#upstreamValve?.shut('peer');
-      if (this.#unreadBytes > MAX_UNREAD_BYTES) this.#clientValve.shut('unread');
-    });
-    this.#up = new Throttle({
+    this.#server = new ServerSide({
+      upstream: options.upstream,
       clock,
-      write: (bytes) => this.#upWrites.push(bytes),
-      onRoom: () => this.#clientValve.open('rate'),
+      clientValve: this.#clientValve,
+      onData: (chunk) => this.#fromServer(chunk),
+      onEnd: () => this.#serverEnded(),
+      onClosed: (failed) => this.#serverClosed(failed),
+      onSent: () => {
+        if (this.#closing) queueMicrotask(() => this.settled());
+      },
     });
-    this.#down = new Throttle({
+    this.#down = new Lane({
       clock,
-      write: (bytes) => this.#downWrites.push(bytes),
+      write: (bytes) => {
+        if (!client.write(bytes)) this.#server.valve?.shut('peer');
+        if (this.#unreadBytes > MAX_UNREAD_BYTES) this.#clientValve.shut('unread');
+      },
       onRoom: () => {
-        this.#upstreamValve?.open('rate');
+        this.#server.valve?.open('rate');
         this.#followUnread();
         this.settled();
       },
     });
+    this.#rate = new DrawnRate(faults, () => this.countHit());
     this.#followRate();
     this.#session = options.createSession(this);
   }
@@ -126,85 +115,59 @@ export class Link implements LinkPort {
   }
 
   connect(): void {
-    if (this.#upstream || this.#closed) return;
-    const upstream = createConnection({ ...this.#options.upstream, noDelay: true, allowHalfOpen: true });
-    this.#upstream = upstream;
-    this.#upstreamValve = new Valve(upstream);
-    let failed = false;
-    upstream.on('data', (chunk) => this.#fromServer(chunk));
-    upstream.on('end', () => this.#serverEnded(upstream));
-    upstream.on('error', () => {
-      failed = true;
-    });
-    upstream.on('close', () => {
-      if (upstream !== this.#upstream || this.#held || this.#finished) return;
-      if (failed) this.reset();
-      else if (this.#ends.idle) this.#down.afterwards(() => this.#client.end());
-    });
-    upstream.on('drain', () => this.#clientValve.open('peer'));
+    this.#server.connect();
   }
 
   toServer(bytes: Buffer, delayMs: number): void {
-    if (this.#mute) return;
-    if (delayMs <= 0 && this.#line.idle) {
-      this.#writeServer(bytes);
-      return;
-    }
-    this.#delay(delayMs, bytes.length, () => this.#writeServer(bytes));
+    if (!this.#mute) this.#server.send(bytes, delayMs);
   }
 
   inOrder(delayMs: number, run: () => void): void {
-    if (this.#mute) return;
-    if (delayMs <= 0 && this.#line.idle) run();
-    else this.#delay(delayMs, 0, run);
+    if (!this.#mute) this.#server.inOrder(delayMs, run);
   }
 
   toClient(bytes: Buffer): void {
     if (this.#mute || bytes.length === 0) return;
     this.#options.traffic.totals.bytes += bytes.length;
     this.#down.push(bytes);
-    if (this.#down.full) this.#upstreamValve?.shut('rate');
+    if (this.#down.full) this.#server.valve?.shut('rate');
     if (this.#unreadBytes > MAX_UNREAD_BYTES) this.#clientValve.shut('unread');
   }
 
   hold(fault: FaultSpec): void {
     if (this.#held || this.#finished || this.#closed) return;
-    this.#line.clear();
-    this.#up.clear();
+    this.#server.clear();
     this.#down.clear();
-    this.#held = { faultId: fault.id, sinceMs: this.#options.clock.monotonicMs(), timer: NO_TIMER };
-    this.#scheduleHeld(fault);
+    this.#held = new Hold(fault, this.#options.clock, () => this.#destroy());
     this.#clientValve.release(); // read on, so that a peer that gives up is noticed
-    this.#upstreamValve?.release();
+    this.#server.valve?.release();
   }
 
   reset(): void {
     if (this.#closed) return;
     this.#passJoined();
     this.#client.resetAndDestroy();
-    this.#upstream?.destroy();
     this.#close();
   }
 
   finish(): void {
     if (this.#finished || this.#closed) return;
-    this.#line.flush();
-    this.#up.flush();
+    this.#server.flush();
     this.#down.flush();
     this.#passJoined();
     this.#finished = true;
     // Counted from the last byte that a slow reader takes, so that nothing of an answer is cut off.
     this.#client.end(() => this.#options.clock.after(LINGER_MS, () => this.#destroy()));
-    this.#upstream?.end();
+    this.#server.end();
     this.#clientValve.release();
-    this.#upstreamValve?.release();
+    this.#server.valve?.release();
   }
 
   degrade(reason: string, clientRest: Buffer, serverRest: Buffer): void {
     this.#session.closed?.();
     this.#session = new PlainSession(this, reason);
     this.#clientValve.open('session');
-    this.#upstreamValve?.open('session');
+    this.#server.valve?.open('session');
     if (clientRest.length > 0) this.toServer(clientRest, 0);
     this.toClient(serverRest);
   }
@@ -215,12 +178,13 @@ export class Link implements LinkPort {
   }
 
   pauseServer(paused: boolean): void {
-    if (paused) this.#upstreamValve?.shut('session');
-    else this.#upstreamValve?.open('session');
+    if (paused) this.#server.valve?.shut('session');
+    else this.#server.valve?.open('session');
   }
 
   settled(): void {
-    if (this.#closing && !this.#held && this.#idle && this.#session.atBoundary()) this.finish();
+    if (this.#closing && !this.#held && this.#server.idle && this.#down.idle && this.#session.atBoundary())
+      this.finish();
   }
 
   countRequest(): void {
@@ -247,7 +211,7 @@ export class Link implements LinkPort {
   faultsChanged(): void {
     if (this.#held) {
       const fault = this.faults.find(this.#held.faultId);
-      if (fault) this.#scheduleHeld(fault);
+      if (fault) this.#held.follow(fault);
       else this.reset();
       return;
     }
@@ -255,7 +219,7 @@ export class Link implements LinkPort {
     if (this.#delayChanges !== this.faults.delayChanges) {
       this.#delayChanges = this.faults.delayChanges;
       this.#session.delaysChanged?.();
-      this.#line.flush();
+      this.#server.line.flush();
     }
     this.#followRate();
     this.#ends.follow(Number(this.faults.first('linger')?.params['delayMs'] ?? 0));
@@ -271,30 +235,9 @@ export class Link implements LinkPort {
     if (this.#unreadBytes <= MAX_UNREAD_BYTES) this.#clientValve.open('unread');
   }
 
-  #delay(delayMs: number, sizeBytes: number, run: () => void): void {
-    this.#line.push(delayMs, sizeBytes + ITEM_BYTES, () => {
-      run();
-      if (this.#line.sizeBytes <= MAX_DELAYED_BYTES) this.#clientValve.open('line');
-    });
-    if (this.#line.sizeBytes > MAX_DELAYED_BYTES) this.#clientValve.shut('line');
-  }
-
-  get #idle(): boolean {
-    return this.#line.idle && this.#up.idle && this.#down.idle;
-  }
-
-  /** Takes the rate of the bandwidth fault in force; whether it slows this connection is drawn once. */
   #followRate(): void {
-    const acting = this.faults.first('throttle');
-    if (!acting) this.#rated = undefined;
-    else if (this.#rated?.faultId !== acting.id) {
-      const slowed = this.faults.throttle() !== undefined;
-      if (slowed) this.countHit();
-      this.#rated = { faultId: acting.id, slowed };
-    }
-    const fault = this.#rated?.slowed ? acting : undefined;
-    const bytesPerSecond = fault ? Number(fault.params['rateKibPerSecond']) * 1024 : undefined;
-    this.#up.setRate(bytesPerSecond);
+    const bytesPerSecond = this.#rate.bytesPerSecond();
+    this.#server.lane.setRate(bytesPerSecond);
     this.#down.setRate(bytesPerSecond);
   }
 
@@ -330,7 +273,7 @@ export class Link implements LinkPort {
   }
 
   /** Whether bytes that have just come are held instead of passed on. */
-  #swallows(from: 'client' | 'server', chunk: Buffer): boolean {
+  #swallows(from: Side, chunk: Buffer): boolean {
     if (this.#held) this.#keepOut(from, chunk);
     if (this.#mute) return true;
     if (this.faults.quiet) return false;
@@ -343,39 +286,21 @@ export class Link implements LinkPort {
     return true;
   }
 
-  /** A held connection is read for a while, so that a peer that gives up is noticed, then its peers fill up. */
-  #keepOut(from: 'client' | 'server', chunk: Buffer): void {
-    this.#heldBytes[from] += chunk.length;
-    if (this.#heldBytes[from] <= MAX_HELD_BYTES) return;
+  #keepOut(from: Side, chunk: Buffer): void {
+    if (this.#held?.takes(from, chunk.length) !== false) return;
     if (from === 'client') this.#clientValve.shut('held');
-    else this.#upstreamValve?.shut('held');
+    else this.#server.valve?.shut('held');
   }
 
   /** What a session passes on of one chunk is written together. */
   #beginJoined(): void {
-    this.#upWrites.begin();
-    this.#downWrites.begin();
+    this.#server.lane.beginChunk();
+    this.#down.beginChunk();
   }
 
   #passJoined(): void {
-    this.#upWrites.flush();
-    this.#downWrites.flush();
-  }
-
-  #writeServer(bytes: Buffer): void {
-    this.#up.push(bytes);
-    if (this.#up.full) this.#clientValve.shut('rate');
-    if (this.#closing) queueMicrotask(() => this.settled());
-  }
-
-  #scheduleHeld(fault: FaultSpec): void {
-    const held = this.#held;
-    if (!held) return;
-    const { clock } = this.#options;
-    held.timer.cancel();
-    if (fault.params['delayMs'] === undefined) return; // held as long as the fault lasts
-    const dueMs = held.sinceMs + Number(fault.params['delayMs']);
-    held.timer = clock.after(dueMs - clock.monotonicMs(), () => this.#destroy());
+    this.#server.lane.endChunk();
+    this.#down.endChunk();
   }
 
   #clientEnded(): void {
@@ -383,7 +308,7 @@ export class Link implements LinkPort {
       this.#destroy();
       return;
     }
-    const pass = () => this.inOrder(0, () => this.#up.afterwards(() => this.#endServer()));
+    const pass = () => this.inOrder(0, () => this.#server.lane.afterwards(() => this.#endServer()));
     this.#linger(() => {
       if (this.#session.clientEnded) this.#session.clientEnded(pass);
       else pass();
@@ -392,17 +317,13 @@ export class Link implements LinkPort {
 
   #endServer(): void {
     this.#passJoined(); // what the client sent comes before its end
-    if (this.#upstream) this.#upstream.end();
-    else this.finish();
+    if (!this.#server.end()) this.finish();
   }
 
-  #serverEnded(upstream: Socket): void {
+  #serverEnded(): void {
     if (this.#held || this.#finished) return;
     if (this.#session.outlivesServer?.()) {
-      this.#upstream = undefined;
-      this.#upstreamValve = undefined;
-      upstream.destroy();
-      this.#clientValve.open('peer');
+      this.#server.letGo();
       return;
     }
     this.#session.serverEnded?.();
@@ -414,25 +335,27 @@ export class Link implements LinkPort {
     this.#linger(() => this.#down.afterwards(end));
   }
 
+  #serverClosed(failed: boolean): void {
+    if (this.#held || this.#finished) return;
+    if (failed) this.reset();
+    else if (this.#ends.idle) this.#down.afterwards(() => this.#client.end());
+  }
+
   #destroy(): void {
     this.#client.destroy();
-    this.#upstream?.destroy();
     this.#close();
   }
 
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#held?.timer.cancel();
+    this.#held?.clear();
     this.#drain?.cancel();
-    this.#line.clear();
-    this.#up.clear();
+    this.#server.clear();
     this.#down.clear();
     this.#ends.clear();
-    this.#upstream?.destroy();
+    this.#server.destroy();
     this.#session.closed?.();
     this.#options.onClosed();
   }
 }
-
-const NO_TIMER: Timer = { cancel: () => {} };
