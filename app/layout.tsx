@@ -24,7 +24,14 @@ export default function RootLayout({ children }: { children: ReactNode }) {
         {/* biome-ignore lint/security/noDangerouslySetInnerHtml: a constant that must run before the first paint */}
         <script dangerouslySetInnerHTML={{ __html: SET_THEME }} />
       </head>
-      <body className="bg-ground text-ink antialiased">{children}</body>
+      <body className="bg-ground text-ink antialiased">
+        <noscript>
+          <p className="border-b border-line p-3">
+            This console needs scripts. Without them, stop everything at <a href="/halt">/halt</a>.
+          </p>
+        </noscript>
+        {children}
+      </body>
     </html>
   );
 }

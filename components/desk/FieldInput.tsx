@@ -63,7 +63,7 @@ export function FieldInput({
           {field.title}
           <input
             checked={value === true}
-            className="size-4 accent-injected"
+            className="size-4 accent-injected-ink"
             onChange={(event) => onChange(event.target.checked)}
             type="checkbox"
           />
@@ -96,7 +96,7 @@ export function FieldInput({
               <label className="small-button" key={option}>
                 <input
                   checked={chosen.includes(option)}
-                  className="accent-injected"
+                  className="accent-injected-ink"
                   onChange={(event) =>
                     onChange(
                       event.target.checked ? [...chosen, option] : chosen.filter((each) => each !== option),
@@ -132,7 +132,7 @@ function LogSlider({
   return (
     <input
       aria-hidden="true"
-      className="mt-1 block h-4 w-full accent-injected"
+      className="mt-1 block h-4 w-full accent-injected-ink"
       max={1}
       min={0}
       onChange={(event) => {
@@ -173,7 +173,7 @@ export function Slider({ label, min, max, step, value, shown, onChange }: Slider
       </span>
       <input
         aria-valuetext={shown}
-        className="mt-1 block h-4 w-full accent-injected"
+        className="mt-1 block h-4 w-full accent-injected-ink"
         max={max}
         min={min}
         onChange={(event) => onChange(event.target.valueAsNumber)}

@@ -23,7 +23,7 @@ export function ActiveFaults() {
   return (
     <section
       aria-label="Active faults"
-      className="panel flex max-h-[52%] shrink-0 flex-col has-[form]:max-h-[80%] max-wide:max-h-none"
+      className="panel flex max-h-[48%] shrink-0 flex-col has-[form]:max-h-[68%] max-wide:max-h-none"
       data-in="live faults"
     >
       <h2 className="panel-title flex justify-between border-b border-line px-3 py-2">
@@ -99,7 +99,7 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
           <span className="sr-only">Share of calls hit</span>
           <input
             aria-valuetext={percent(ratio)}
-            className="h-4 min-w-0 flex-1 accent-injected"
+            className="h-4 min-w-0 flex-1 accent-injected-ink"
             max={1}
             min={0.05}
             onChange={(event) => setDraft(event.target.valueAsNumber)}

@@ -18,7 +18,7 @@ export function Story() {
   const since = useMemo(() => sinceFault(facts), [facts]);
   const lines = useMemo(() => facts.slice(-LINES_MAX).reverse(), [facts]);
   return (
-    <section aria-label="Story" className="panel flex min-h-36 flex-1 flex-col" data-in="log">
+    <section aria-label="Story" className="panel flex min-h-28 flex-1 flex-col" data-in="log">
       <h2 className="panel-title border-b border-line px-3 py-2">Story</h2>
       <ol
         className="min-h-0 flex-1 overflow-y-auto py-1 max-wide:max-h-[70dvh]"

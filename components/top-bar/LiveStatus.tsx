@@ -33,7 +33,7 @@ export function LiveStatus() {
       {word}
       {ageMs !== null && <span className="min-w-9 text-right font-medium">{spokenAge(ageMs)}</span>}
       {phase === 'disconnected' && state !== 'reconnecting' && (
-        <span className="font-medium">· reconnecting</span>
+        <span className="font-medium max-sm:hidden">· reconnecting</span>
       )}
     </span>
   );

@@ -17,7 +17,7 @@ export function TopBar() {
   const frozen = useView((view) => view.frozenAt !== null);
   const names = operators?.map((operator) => operator.name).join(', ');
   return (
-    <header className="flex items-center gap-2 wide:gap-3">
+    <header className="group flex items-center gap-2 wide:gap-3">
       <h1 className="flex items-center gap-2 text-[15px] font-semibold tracking-tight">
         <svg aria-hidden="true" height="20" viewBox="0 0 32 32" width="20">
           <path
@@ -29,7 +29,8 @@ export function TopBar() {
             strokeWidth="3"
           />
         </svg>
-        Brownout
+        {/* On a phone a lost link says more words; HALT must stay whole. */}
+        <span className="max-sm:group-not-has-[[data-state=live]]:sr-only">Brownout</span>
       </h1>
       <LiveStatus />
       {operators && (

@@ -425,6 +425,7 @@ describe('halt', () => {
     const { status, body } = await system.call('POST', '/halt', 'name=Bo&reason=now', headers);
     expect(status).toBe(200);
     expect(body).toContain('HALTED</strong> by Bo');
+    expect(body).toMatch(/<td>timeout on redis<\/td><td>ended in [\d.]+ ms, proxy<\/td>/);
     expect(injector.all()).toEqual([]);
     const evil = await system.call('POST', '/halt', 'name=x', { ...headers, origin: 'http://evil.example' });
     expect(evil.status).toBe(403);

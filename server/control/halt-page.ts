@@ -38,25 +38,28 @@ const FORM = `<form method="post" action="/halt">
 <p><a href="/halt">Refresh</a> · <a href="/">Console</a></p>`;
 
 function receiptHtml(receipt: HaltReceipt): string {
-  const rows = receipt.faults.map(
-    (fault) => `<tr><td>${escapeHtml(fault.type)}</td><td>${escapeHtml(fault.service)}</td>
-<td>${escapeHtml(fault.injector)}</td>
-<td>${fault.acknowledged ? `ended in ${fault.acknowledgedInMs} ms` : '<strong class="bad">NOT ACKNOWLEDGED</strong>'}</td>
-<td>${escapeHtml(fault.remaining.join('; '))}</td></tr>`,
-  );
+  const ended = receipt.faults.map(({ type, service, injector, acknowledged, acknowledgedInMs }) => {
+    const end = acknowledged
+      ? `ended in ${acknowledgedInMs} ms`
+      : '<strong class="bad">NOT ACKNOWLEDGED</strong>';
+    return `<tr><td>${escapeHtml(type)} on ${escapeHtml(service)}</td><td>${end}, ${escapeHtml(injector)}</td></tr>`;
+  });
+  const remaining = [...new Set(receipt.faults.flatMap((fault) => fault.remaining))];
+  const recovering = remaining.map((what) => `<li>${escapeHtml(what)}</li>`).join('');
   const silent = receipt.unacknowledged.length
     ? `<p class="bad" role="alert">Did not acknowledge: ${escapeHtml(receipt.unacknowledged.join(', '))}</p>`
     : '';
-  const table = rows.length
-    ? `<table><tr><th>Fault</th><th>Service</th><th>Injector</th><th>End</th><th>Still recovering</th></tr>${rows.join('')}</table>`
+  const faults = ended.length
+    ? `<table><tr><th>Fault</th><th>Where it acted</th></tr>${ended.join('')}</table>`
     : '<p>No fault was active.</p>';
-  return `<p role="status">Everything was ended in ${receipt.tookMs} ms. New faults are refused until someone resumes.</p>${silent}${table}`;
+  const rest = recovering ? `<p>Still recovering:</p><ul>${recovering}</ul>` : '';
+  return `<p role="status">Everything was ended in ${receipt.tookMs} ms. New faults are refused until someone resumes.</p>${silent}${faults}${rest}`;
 }
 
 function stateHtml(state: State): string {
   const { halted } = state;
   const latch = halted
-    ? `<p><strong>HALTED</strong> by ${escapeHtml(halted.by)} at ${new Date(halted.at).toISOString()} ${escapeHtml(halted.reason)}</p>`
+    ? `<p><strong>HALTED</strong> by ${escapeHtml(halted.by)} at ${new Date(halted.at).toISOString().slice(11, 19)} UTC${halted.reason ? `: ${escapeHtml(halted.reason)}` : ''}</p>`
     : '<p>Not halted.</p>';
   const faults = state.faults.map(
     ({ type, service, owner, leftMs, warning }) =>
