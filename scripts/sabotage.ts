@@ -197,7 +197,7 @@ async function runTest(
     return { verdict: 'not by its assertion', text: `the test did not run: ${why.slice(-500)}` };
   }
   const [text = ''] = message.split('\n');
-  const byAssertion = /^(AssertionError|Error: (Waited \d|Test timed out))/.test(text);
+  const byAssertion = /^(AssertionError|Error: (expected |promise |Waited \d|Test timed out))/.test(text);
   return { verdict: byAssertion ? 'red' : 'not by its assertion', text: text.slice(0, 240) };
 }
 

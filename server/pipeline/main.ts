@@ -24,6 +24,8 @@ import { DatabaseProbe } from './work/health-checks.ts';
 import { createServiceHealth } from './work/service-health.ts';
 
 const GATE_MS = 500;
+/** A pool that stays exhausted is told once in this time, ms; the log has each check-out. */
+const EXHAUSTED_MS = 10_000;
 const GIB = 1024 ** 3;
 /** What may take longer than this when the process ends is left behind, ms. */
 const CLOSE_STEP_MS = 700;
@@ -110,6 +112,7 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
     password: wiring.databasePassword,
     database: wiring.databaseName,
   };
+  let exhaustedMs = Number.NEGATIVE_INFINITY;
   const database = new Database({
     ...account,
     ...profile.pool,
@@ -121,6 +124,14 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
       const text = `A database connection is held since ${heldMs} ms by ${callSite}`;
       agent.fact('alert', 'database', { code: 'CONNECTION_LEAK', service: 'database', count: 1, text });
     },
+    onExhausted: (figures) => {
+      logger.warn(figures, 'database pool exhausted');
+      if (clock.monotonicMs() - exhaustedMs < EXHAUSTED_MS) return;
+      exhaustedMs = clock.monotonicMs();
+      const text = `No database connection in time: ${figures.active} of ${figures.max} in use`;
+      agent.fact('alert', 'database', { code: 'POOL_EXHAUSTED', service: 'database', count: 1, text });
+    },
+    onRepeat: (repeat) => logger.warn(repeat, 'transaction repeated'),
     onSlowQuery: (slow) => logger.warn(slow, 'slow query'),
     onConnectionError: (error) => logger.debug({ err: error.message }, 'database connection lost'),
   });
@@ -145,6 +156,11 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
   services.on('serviceChanged', ({ service, healthy, error, origin }) => {
     logger.warn({ service, healthy, error, origin }, `${service} is ${healthy ? 'up again' : 'down'}`);
     agent.fact('serviceChanged', service, { service, healthy, error, origin });
+    const down = services.services().find((each) => each.name === service && each.critical && !healthy);
+    if (down) {
+      const text = `${service} is down: ${error}`;
+      agent.fact('alert', service, { code: 'SERVICE_DOWN', service, count: down.consecutiveFailures, text });
+    }
   });
   services.on('modeChanged', ({ from, to, causes, at }) => {
     logger.warn({ from, to, causes }, `mode ${from} → ${to}`);

@@ -237,7 +237,7 @@ async function launch(dataDir: string, environment: Environment): Promise<System
   const ended = new Promise<never>((_resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`the system ended with ${code}`)));
   });
-  const up = until('the system is up', 60_000, () => output.includes('Brownout is ready') || undefined);
+  const up = until('the system is up', 80_000, () => output.includes('Brownout is ready') || undefined);
   await Promise.race([up, ended]).catch(async (error: Error) => {
     await endChild(child, 'SIGINT');
     throw new Error(`${error.message}:\n${output}`, { cause: error });

@@ -32,7 +32,7 @@ function codeOf(error: unknown): string | undefined {
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** Deadlock and serialization failure: the transaction did nothing and may be run again. */
-export function isRepeatable(error: unknown): boolean {
+export function isRepeatable(error: unknown): error is Error & { code: string } {
   const code = codeOf(error);
   return code === '40P01' || code === '40001';
 }

@@ -49,6 +49,10 @@ export interface DatabaseOptions extends DependencyAddress {
   onLeak: (leak: { heldMs: number; callSite: string }) => void;
   /** @default nothing */
   onSlowQuery: (slow: { sql: string; durationMs: number }) => void;
+  /** Told of each check-out that found every connection in use for too long. @default nothing */
+  onExhausted: (figures: { active: number; idle: number; waiting: number; max: number }) => void;
+  /** Told of each transaction that is run again, with the statement that failed. @default nothing */
+  onRepeat: (repeat: { code: string; attempt: number; sql: string }) => void;
   /** Errors of idle and checked-out connections. @default nothing */
   onConnectionError: (error: Error) => void;
 }
@@ -68,6 +72,8 @@ const DATABASE_DEFAULTS = {
   onCall: () => {},
   onLeak: () => {},
   onSlowQuery: () => {},
+  onExhausted: () => {},
+  onRepeat: () => {},
   onConnectionError: () => {},
 } satisfies Partial<DatabaseOptions>;
 
@@ -98,6 +104,8 @@ export class Database implements Queryable {
   readonly #usedAt = new WeakMap<PoolClient, number>();
   /** Could not roll back: their transactions end with them. */
   readonly #broken = new WeakSet<PoolClient>();
+  /** The statement by which a transaction failed that is run again. */
+  readonly #failedSql = new WeakMap<Error, string>();
   #closed = false;
 
   constructor(
@@ -157,6 +165,7 @@ export class Database implements Queryable {
           return await this.#withClient(caller, (client) => this.#transact(client, work));
         } catch (error) {
           if (attempt >= TRANSACTION_ATTEMPTS || !isRepeatable(error)) throw error;
+          this.#options.onRepeat({ code: error.code, attempt, sql: this.#failedSql.get(error) ?? '' });
           await new Promise((resolve) => setTimeout(resolve, 10 * 2 ** attempt * (1 + Math.random())));
         }
       }
@@ -299,6 +308,7 @@ export class Database implements Queryable {
       if (!(cause instanceof Error) || !cause.message.includes('timeout')) throw cause;
       const { active, idle, waiting } = this.status();
       const max = this.#options.size + this.#options.overflow;
+      if (active >= max) this.#options.onExhausted({ active, idle, waiting, max });
       throw new CheckoutTimeoutError({ active, idle, waiting, max }, { cause });
     }
   }
@@ -316,13 +326,13 @@ export class Database implements Queryable {
     try {
       const result = await this.#busy(client, () => client.query<T & Row>(sql, [...values]));
       return result.rows;
+    } catch (error) {
+      if (isRepeatable(error)) this.#failedSql.set(error, shortened(sql));
+      throw error;
     } finally {
       const durationMs = performance.now() - startedAt;
       if (durationMs > this.#options.slowQueryMs) {
-        this.#options.onSlowQuery({
-          sql: sql.replace(/\s+/g, ' ').trim().slice(0, 200),
-          durationMs: Math.round(durationMs),
-        });
+        this.#options.onSlowQuery({ sql: shortened(sql), durationMs: Math.round(durationMs) });
       }
     }
   }
@@ -356,6 +366,10 @@ export class Database implements Queryable {
       this.#broken.add(client);
     }
   }
+}
+
+function shortened(sql: string): string {
+  return sql.replace(/\s+/g, ' ').trim().slice(0, 200);
 }
 
 function isTimeout(error: unknown): boolean {
