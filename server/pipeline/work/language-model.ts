@@ -4,6 +4,8 @@ import { HttpStatusError, httpCall, MalformedAnswerError } from './http-call.ts'
 
 export interface LanguageModelOptions extends DependencyAddress {
   connectMs: number;
+  /** Longest answer, tokens; what is cut off there is repaired where its score survived. @default 100 */
+  maxTokens?: number;
 }
 
 /** Client of llama.cpp's `POST /completion`. It knows nothing of breakers and retries. */
@@ -20,8 +22,9 @@ export class LanguageModel {
    */
   async analyse(prompt: string, timeoutMs: number, traceId: string): Promise<AnalysisAnswer> {
     const what = 'POST /completion';
+    const { maxTokens = 100 } = this.#options;
     const body = Buffer.from(
-      JSON.stringify({ prompt, temperature: 0.2, top_p: 0.9, max_tokens: 100, stop: ['</answer>'] }),
+      JSON.stringify({ prompt, temperature: 0.2, top_p: 0.9, max_tokens: maxTokens, stop: ['</answer>'] }),
     );
     const answer = await httpCall({
       ...this.#options,

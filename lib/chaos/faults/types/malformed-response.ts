@@ -11,7 +11,7 @@ export default defineFaultType({
   services: ['yolo26', 'nemotron'],
   params: z.strictObject({
     mode: z
-      .enum(['not_json', 'truncated', 'missing_score', 'score_out_of_range'])
+      .enum(['not_json', 'empty', 'truncated', 'missing_score', 'score_out_of_range'])
       .default('not_json')
       .meta({ title: 'Kind', description: 'What is wrong with the body' }),
   }),

@@ -1,4 +1,4 @@
-export type MalformMode = 'not_json' | 'truncated' | 'missing_score' | 'score_out_of_range';
+export type MalformMode = 'not_json' | 'empty' | 'truncated' | 'missing_score' | 'score_out_of_range';
 
 /** Fields that clients read as a score. */
 const SCORES = new Set(['risk_score', 'riskscore', 'score', 'confidence']);
@@ -10,6 +10,8 @@ export function malform(body: Buffer, mode: MalformMode): Buffer {
   switch (mode) {
     case 'not_json':
       return Buffer.from('<html><body>Bad answer</body></html>\n');
+    case 'empty':
+      return Buffer.alloc(0);
     case 'truncated':
       return body.subarray(0, Math.floor(body.length / 2));
     case 'missing_score':
