@@ -29,8 +29,8 @@ export const makePair = (): Frame[] => [makeFrame(14), makeFrame(15)];
 export const detectorOf = (system: System) =>
   new Detector({ ...system.wiring.proxied.yolo26, connectMs: 500 });
 
-export const languageModelOf = (system: System) =>
-  new LanguageModel({ ...system.wiring.proxied.nemotron, connectMs: 500 });
+export const languageModelOf = (system: System, maxTokens = 100) =>
+  new LanguageModel({ ...system.wiring.proxied.nemotron, connectMs: 500, maxTokens });
 
 /** A breaker as the pipeline's, that tries again sooner; with what it went through. */
 export function makeBreaker(

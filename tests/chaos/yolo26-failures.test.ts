@@ -111,9 +111,9 @@ describe('yolo26 failures', () => {
           system,
           seq,
           'breakerChanged',
-          ({ breaker: name }) => name === 'yolo26',
+          ({ breaker: name, from, to }) => name === 'yolo26' && from === 'CLOSED' && to === 'OPEN',
         );
-        expect(opened).toMatchObject({ from: 'CLOSED', to: 'OPEN', failures: 3, origin: 'injected' });
+        expect(opened).toMatchObject({ failures: 3, reason: 'failure_threshold', origin: 'injected' });
       },
       recovery: () => untilClosed(breaker, () => detect()),
     });
