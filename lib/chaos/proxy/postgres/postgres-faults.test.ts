@@ -110,6 +110,17 @@ describe('deadlock', () => {
 });
 
 describe('slow_query', () => {
+  it('without a match slows every query, and no start-up of a connection', async () => {
+    await harness.arm('database', 'slow_query', { params: { latencyMs: 1500 } });
+    let startedMs = performance.now();
+    const client = await connect();
+    expect(performance.now() - startedMs).toBeLessThan(1400);
+    startedMs = performance.now();
+    await client.query('SELECT 1');
+    expect(performance.now() - startedMs).toBeGreaterThan(1490);
+    expect(activity()).toMatchObject({ seen: 1, hitsByKind: { SELECT: 1 } });
+  });
+
   it('delays matching queries only, beside latency, and neither connecting nor the others', async () => {
     const client = await connect();
     const timed = async (work: () => Promise<unknown>) => {
