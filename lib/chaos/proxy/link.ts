@@ -1,16 +1,15 @@
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../clock.ts';
 import type { FaultSpec } from '../faults/fault.ts';
+import { ClientSide } from './client-side.ts';
 import { DrawnRate } from './drawn-rate.ts';
 import { Hold, type Side } from './hold.ts';
-import { Lane } from './lane.ts';
 import { PlainSession } from './plain-session.ts';
 import { ServerSide } from './server-side.ts';
 import type { ServiceFaults } from './service-faults.ts';
 import type { LinkPort, Session, SessionFactory } from './session.ts';
 import { SlowEnds } from './slow-ends.ts';
 import type { Traffic } from './traffic.ts';
-import { Valve } from './valve.ts';
 
 export interface LinkOptions {
   client: Socket;
@@ -23,8 +22,6 @@ export interface LinkOptions {
   onClosed: () => void;
 }
 
-/** Bytes that may wait for a client that does not read; beyond it the client is not read either, for our answers feed on what it sends. */
-export const MAX_UNREAD_BYTES = 1024 * 1024;
 /** How long a connection that is to be closed at a message boundary may take to reach one, ms. */
 const DRAIN_LIMIT_MS = 5000;
 /** How long after our FIN a peer may keep its side open, ms. */
@@ -42,10 +39,8 @@ const LINGER_MS = 1000;
 export class Link implements LinkPort {
   readonly faults: ServiceFaults;
   readonly #options: LinkOptions;
-  readonly #client: Socket;
-  readonly #clientValve: Valve;
+  readonly #client: ClientSide;
   readonly #server: ServerSide;
-  readonly #down: Lane;
   readonly #ends: SlowEnds;
   readonly #rate: DrawnRate;
   #session: Session;
@@ -60,41 +55,27 @@ export class Link implements LinkPort {
   constructor(options: LinkOptions) {
     const { client, faults, clock } = options;
     this.#options = options;
-    this.#client = client;
     this.faults = faults;
     this.#ends = new SlowEnds(clock);
     this.#delayChanges = faults.delayChanges;
-    this.#clientValve = new Valve(client);
-    client.setNoDelay(true);
-    client.on('data', (chunk) => this.#fromClient(chunk));
-    client.on('end', () => this.#clientEnded());
-    client.on('error', () => {}); // 'close' follows
-    client.on('close', () => this.#close());
-    client.on('drain', () => {
-      this.#server.valve?.open('peer');
-      this.#followUnread();
+    this.#client = new ClientSide({
+      socket: client,
+      clock,
+      serverValve: () => this.#server.valve,
+      onData: (chunk) => this.#fromClient(chunk),
+      onEnd: () => this.#clientEnded(),
+      onClosed: () => this.#close(),
+      onRoom: () => this.settled(),
     });
     this.#server = new ServerSide({
       upstream: options.upstream,
       clock,
-      clientValve: this.#clientValve,
+      clientValve: this.#client.valve,
       onData: (chunk) => this.#fromServer(chunk),
       onEnd: () => this.#serverEnded(),
       onClosed: (failed) => this.#serverClosed(failed),
       onSent: () => {
         if (this.#closing) queueMicrotask(() => this.settled());
-      },
-    });
-    this.#down = new Lane({
-      clock,
-      write: (bytes) => {
-        if (!client.write(bytes)) this.#server.valve?.shut('peer');
-        if (this.#unreadBytes > MAX_UNREAD_BYTES) this.#clientValve.shut('unread');
-      },
-      onRoom: () => {
-        this.#server.valve?.open('rate');
-        this.#followUnread();
-        this.settled();
       },
     });
     this.#rate = new DrawnRate(faults, () => this.countHit());
@@ -107,7 +88,7 @@ export class Link implements LinkPort {
   }
 
   get localAddress(): string {
-    return this.#client.localAddress ?? '127.0.0.1';
+    return this.#client.socket.localAddress ?? '127.0.0.1';
   }
 
   get upstreamHost(): string {
@@ -129,52 +110,50 @@ export class Link implements LinkPort {
   toClient(bytes: Buffer): void {
     if (this.#mute || bytes.length === 0) return;
     this.#options.traffic.totals.bytes += bytes.length;
-    this.#down.push(bytes);
-    if (this.#down.full) this.#server.valve?.shut('rate');
-    if (this.#unreadBytes > MAX_UNREAD_BYTES) this.#clientValve.shut('unread');
+    this.#client.send(bytes);
   }
 
   hold(fault: FaultSpec): void {
     if (this.#held || this.#finished || this.#closed) return;
     this.#server.clear();
-    this.#down.clear();
+    this.#client.lane.clear();
     this.#held = new Hold(fault, this.#options.clock, () => this.#destroy());
-    this.#clientValve.release(); // read on, so that a peer that gives up is noticed
+    this.#client.valve.release(); // read on, so that a peer that gives up is noticed
     this.#server.valve?.release();
   }
 
   reset(): void {
     if (this.#closed) return;
     this.#passJoined();
-    this.#client.resetAndDestroy();
+    this.#client.socket.resetAndDestroy();
     this.#close();
   }
 
   finish(): void {
     if (this.#finished || this.#closed) return;
     this.#server.flush();
-    this.#down.flush();
+    this.#client.lane.flush();
     this.#passJoined();
     this.#finished = true;
     // Counted from the last byte that a slow reader takes, so that nothing of an answer is cut off.
-    this.#client.end(() => this.#options.clock.after(LINGER_MS, () => this.#destroy()));
+    this.#client.socket.end(() => this.#options.clock.after(LINGER_MS, () => this.#destroy()));
     this.#server.end();
-    this.#clientValve.release();
+    this.#client.valve.release();
     this.#server.valve?.release();
   }
 
   degrade(reason: string, clientRest: Buffer, serverRest: Buffer): void {
     this.#session.closed?.();
     this.#session = new PlainSession(this, reason);
-    this.#clientValve.open('session');
+    this.#client.valve.open('session');
     this.#server.valve?.open('session');
     if (clientRest.length > 0) this.toServer(clientRest, 0);
     this.toClient(serverRest);
   }
 
   pauseClient(paused: boolean): void {
-    if (paused) this.#clientValve.shut('session');
-    else this.#clientValve.open('session');
+    if (paused) this.#client.valve.shut('session');
+    else this.#client.valve.open('session');
   }
 
   pauseServer(paused: boolean): void {
@@ -183,7 +162,13 @@ export class Link implements LinkPort {
   }
 
   settled(): void {
-    if (this.#closing && !this.#held && this.#server.idle && this.#down.idle && this.#session.atBoundary())
+    if (
+      this.#closing &&
+      !this.#held &&
+      this.#server.idle &&
+      this.#client.lane.idle &&
+      this.#session.atBoundary()
+    )
       this.finish();
   }
 
@@ -226,19 +211,10 @@ export class Link implements LinkPort {
     this.#session.faultsChanged?.();
   }
 
-  /** Bytes on their way to the client that it has not read. */
-  get #unreadBytes(): number {
-    return this.#client.writableLength + this.#down.sizeBytes;
-  }
-
-  #followUnread(): void {
-    if (this.#unreadBytes <= MAX_UNREAD_BYTES) this.#clientValve.open('unread');
-  }
-
   #followRate(): void {
     const bytesPerSecond = this.#rate.bytesPerSecond();
     this.#server.lane.setRate(bytesPerSecond);
-    this.#down.setRate(bytesPerSecond);
+    this.#client.lane.setRate(bytesPerSecond);
   }
 
   /** Runs `run`, which passes an end on, after the time of a slow close. */
@@ -288,19 +264,19 @@ export class Link implements LinkPort {
 
   #keepOut(from: Side, chunk: Buffer): void {
     if (this.#held?.takes(from, chunk.length) !== false) return;
-    if (from === 'client') this.#clientValve.shut('held');
+    if (from === 'client') this.#client.valve.shut('held');
     else this.#server.valve?.shut('held');
   }
 
   /** What a session passes on of one chunk is written together. */
   #beginJoined(): void {
     this.#server.lane.beginChunk();
-    this.#down.beginChunk();
+    this.#client.lane.beginChunk();
   }
 
   #passJoined(): void {
     this.#server.lane.endChunk();
-    this.#down.endChunk();
+    this.#client.lane.endChunk();
   }
 
   #clientEnded(): void {
@@ -329,20 +305,20 @@ export class Link implements LinkPort {
     this.#session.serverEnded?.();
     const end = () => {
       // What the session has the client wait for will not come any more.
-      if (this.#clientValve.isShutBy('session')) this.finish();
-      else this.#client.end();
+      if (this.#client.valve.isShutBy('session')) this.finish();
+      else this.#client.socket.end();
     };
-    this.#linger(() => this.#down.afterwards(end));
+    this.#linger(() => this.#client.lane.afterwards(end));
   }
 
   #serverClosed(failed: boolean): void {
     if (this.#held || this.#finished) return;
     if (failed) this.reset();
-    else if (this.#ends.idle) this.#down.afterwards(() => this.#client.end());
+    else if (this.#ends.idle) this.#client.lane.afterwards(() => this.#client.socket.end());
   }
 
   #destroy(): void {
-    this.#client.destroy();
+    this.#client.socket.destroy();
     this.#close();
   }
 
@@ -352,7 +328,7 @@ export class Link implements LinkPort {
     this.#held?.clear();
     this.#drain?.cancel();
     this.#server.clear();
-    this.#down.clear();
+    this.#client.lane.clear();
     this.#ends.clear();
     this.#server.destroy();
     this.#session.closed?.();
