@@ -30,16 +30,17 @@ export function ModeBanner() {
   const status = mode ? MODE_STATUS[mode] : 'unknown';
   const detail = state?.pipeline?.mode;
   const causes = state?.modeCause ?? [];
+  const stale = staleClass(live, state?.pipeline?.ageMs);
   return (
     <section aria-label="Mode and ledger" className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
       <div
-        className={`inline-flex items-center gap-2 rounded-md border-2 px-3 py-1 text-sm font-bold tracking-wide ${CHIP[status]} ${staleClass(live, state?.pipeline?.ageMs)}`}
+        className={`inline-flex items-center gap-2 rounded-md border-2 px-3 py-1 text-sm font-bold tracking-wide ${CHIP[status]} ${stale}`}
         data-mode={mode ?? 'UNKNOWN'}
         data-testid="mode"
       >
         <StatusMark size={14} status={status} />
         {mode ?? 'UNKNOWN'}
-        {mode && detail && (
+        {mode && detail && !stale && (
           <span className="font-medium" title={exactTime(detail.since)}>
             {clockDuration(serverNow() - detail.since)}
           </span>
@@ -53,6 +54,7 @@ export function ModeBanner() {
               : 'waiting for the first snapshot'}
           </span>
         )}
+        {mode && stale && <span className="font-semibold">when last heard:</span>}
         {mode && detail?.previous && mode !== 'NORMAL' && (
           <span className="text-muted">was {detail.previous}</span>
         )}

@@ -35,7 +35,8 @@ export function RestartProcess({ service }: { service: string }) {
   return (
     <div className="mt-4 flex flex-wrap items-center gap-2 border-t border-line pt-3">
       <span className="text-muted">
-        Process {process.name}: {process.state}, {process.restarts} restarts
+        Process {process.name}: {process.state}, {process.restarts}{' '}
+        {process.restarts === 1 ? 'restart' : 'restarts'}
       </span>
       <button
         aria-busy={busy}
