@@ -110,7 +110,9 @@ async function copyCheckout(folder: string): Promise<void> {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
     cpSync(join(ROOT, file), join(folder, file));
   }
-  for (const name of ['node_modules', '.next']) symlinkSync(join(ROOT, name), join(folder, name));
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  const cache = join(ROOT, '.next', 'cache');
+  cpSync(join(ROOT, '.next'), join(folder, '.next'), { recursive: true, filter: (path) => path !== cache });
 }
 
 async function trySabotage(folder: string, scenario: Scenario): Promise<Omit<Outcome, 'seconds'>> {
