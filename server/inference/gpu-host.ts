@@ -170,8 +170,16 @@ export class GpuHost {
     }
   }
 
+  /** Counts and says it: with enough memory in pieces that are too small, or without enough. */
   countOutOfMemory(): void {
     this.#outOfMemoryCount++;
+    const { freeMib, cachedMib, largestFreeMib } = this.device.status().memory;
+    const { imageMib } = MODELS.yolo26;
+    const fragmented = largestFreeMib < imageMib && freeMib + cachedMib >= imageMib;
+    this.#options.logger.warn(
+      { freeMib, cachedMib, largestFreeMib, fragmented },
+      'out of GPU memory: caches are emptied',
+    );
   }
 
   /** Gives back what both models keep for later. */
