@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -51,6 +51,15 @@ const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const chosen = draw(choose(positionals), values.count === undefined ? undefined : Number(values.count));
 console.log(`${chosen.length} sabotages, seed ${seed}, ${LANES} at a time`);
 
+const running = new Set<ChildProcess>();
+const folders = new Set<string>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    waiting.length = 0;
+    for (const child of running) child.kill('SIGINT'); // its systems end with it
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    process.exit(130);
+  });
 const outcomes: Outcome[] = [];
 const waiting = [...chosen];
 await Promise.all(Array.from({ length: LANES }, () => work()));
@@ -87,6 +96,7 @@ function draw(scenarios: Scenario[], count: number | undefined): Scenario[] {
 /** One lane: a copy of the checkout, sabotaged again and again. */
 async function work(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'brownout-sabotage-'));
+  folders.add(folder);
   chmodSync(folder, 0o755); // PostgreSQL, run as a user of its own, reaches its program through it
   try {
     await copyCheckout(folder);
@@ -206,6 +216,7 @@ async function runTest(
 function run(command: string, args: string[], cwd: string): Promise<{ output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(child);
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (bytes: Buffer) => {
@@ -215,6 +226,7 @@ function run(command: string, args: string[], cwd: string): Promise<{ output: st
     child.on('error', reject);
     child.on('close', () => {
       clearTimeout(timer);
+      running.delete(child);
       resolve({ output });
     });
   });

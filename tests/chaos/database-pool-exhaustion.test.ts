@@ -76,9 +76,9 @@ describe('database pool exhaustion', () => {
   });
 
   scenario('pool-timeout-triggers-graceful-error', async (prove) => {
-    const database = databaseThrough(system, { size: 1, overflow: 1, checkoutMs: 250 });
+    const database = databaseThrough(system, { size: 1, overflow: 1, checkoutMs: 600 });
     await prove({
-      faults: await slowed(900),
+      faults: await slowed(1800),
       behaviour: async () => {
         const held = pidsOf(database, 2);
         const refused: unknown = await database.query('SELECT 2').catch((error: unknown) => error);
@@ -432,10 +432,10 @@ describe('database pool exhaustion', () => {
   });
 
   scenario('long-transaction-times-out', async (prove) => {
-    const database = databaseThrough(system, { statementMs: 300, queryMs: 400 });
+    const database = databaseThrough(system, { statementMs: 900, queryMs: 1000 });
     const write = () => database.transaction((tx) => note(tx, 'long'));
     await prove({
-      faults: await slowed(1500),
+      faults: await slowed(2500),
       behaviour: async () => {
         await expect(write()).rejects.toThrow('Query read timeout');
         expect(database.status()).toMatchObject({ active: 0, idle: 0 }); // the connection went with it
@@ -449,7 +449,7 @@ describe('database pool exhaustion', () => {
   });
 
   scenario('idle-in-transaction-timeout', async (prove) => {
-    const database = databaseThrough(system, { idleInTransactionMs: 200 });
+    const database = databaseThrough(system, { idleInTransactionMs: 500 });
     let pid = 0;
     const idle = () =>
       database.transaction(async (tx) => {

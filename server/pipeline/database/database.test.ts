@@ -30,8 +30,8 @@ describe('Database', () => {
   });
 
   it('gives up a checkout in time and tells the figures of the pool', async () => {
-    const database = makeDatabase({ size: 1, overflow: 1, checkoutMs: 200 });
-    const held = [1, 2].map(() => database.query('SELECT pg_sleep(0.6)'));
+    const database = makeDatabase({ size: 1, overflow: 1, checkoutMs: 700 });
+    const held = [1, 2].map(() => database.query('SELECT pg_sleep(1.6)'));
     await vi.waitFor(() => expect(database.status()).toMatchObject({ active: 2, overflow: 1 }));
     await expect(database.query('SELECT 1')).rejects.toThrow(/2 of 2 in use, 0 idle/);
     await Promise.all(held);
