@@ -100,10 +100,12 @@ function attempt(call: HttpCall, timeoutMs: number): Promise<HttpAnswer> {
       agent,
       headers: body ? { ...headers, 'content-length': String(body.length) } : headers,
     });
-    const deadline = setTimeout(
-      () => outgoing.destroy(new HttpTimeoutError(what, Math.round(timeoutMs))),
-      timeoutMs,
-    );
+    // A request that still waits for a connection of the pool tells of its end only once it has one.
+    const giveUp = (late: HttpTimeoutError) => {
+      outgoing.destroy(late);
+      reject(late);
+    };
+    const deadline = setTimeout(() => giveUp(new HttpTimeoutError(what, Math.round(timeoutMs))), timeoutMs);
     let connecting: NodeJS.Timeout | undefined;
     const settle = () => {
       clearTimeout(deadline);
