@@ -11,8 +11,8 @@ export const sabotage: SabotagesOf<'nemotron-failures'> = {
   'timeout-circuit-breaker-opens': {
     breaks: 'calls wait beyond their deadline',
     file: HTTP,
-    find: '() => outgoing.destroy(new HttpTimeoutError(what, Math.round(timeoutMs))),',
-    replace: '() => {},',
+    find: '() => giveUp(new HttpTimeoutError(what, Math.round(timeoutMs)))',
+    replace: '() => {}',
   },
   'health-check-returns-false-on-timeout': {
     breaks: 'the health check of the model does not wait for the answer',
