@@ -44,7 +44,8 @@ const TRIALS: readonly Trial[] = [
   { service: 'database', type: 'unavailable', turnsMs: 40, loses: true },
   { service: 'network', type: 'packet_loss', ...LOSING },
   { service: 'network', type: 'server_error' },
-  { service: 'network', type: 'partition', ...LOSING },
+  // It is the client that gives up, and a busy machine may make it give up an answer that was on its way.
+  { service: 'network', type: 'partition', loses: true },
   { service: 'network', type: 'flapping', params: { offMs: 100, onMs: 100 }, loses: true },
   { service: 'network', type: 'bandwidth', params: { rateKibPerSecond: 512 }, reconnects: true },
   { service: 'network', type: 'slow_close', params: { delayMs: 20 }, reconnects: true },
@@ -103,7 +104,7 @@ async function runPrograms(trial: Trial, seed: number): Promise<Beliefs> {
   const beliefs: Beliefs = new Map();
   let next = 0;
   // Long enough for a busy machine: who gives up on a query that was not held does not know what became of it.
-  const timeoutMs = trial.type === 'partition' ? 600 : 5000;
+  const timeoutMs = trial.type === 'partition' ? 200 : 5000;
   await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
       let client: BelievingClient | undefined;
