@@ -2,11 +2,13 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    maxWorkers: 3,
     projects: [
       {
         test: {
           name: 'unit',
+          // Most of them wait for real time to pass.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
           include: [
             '{lib,server,components,scripts,tests/bench,tests/catalogue,tests/protocols}/**/*.test.ts',
           ],
@@ -15,9 +17,11 @@ export default defineConfig({
         },
       },
       {
-        // Each file starts a whole system of its own, and a browser where it needs one.
+        // Each file starts a whole system of its own, and a browser where it needs one: two at once, and first.
         test: {
           name: 'e2e',
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
           include: ['tests/{integration,e2e}/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 90_000,
@@ -27,6 +31,8 @@ export default defineConfig({
         // One whole system a suite.
         test: {
           name: 'chaos',
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
           include: ['tests/chaos/**/*.test.ts'],
           testTimeout: 90_000,
           hookTimeout: 90_000,
@@ -35,6 +41,8 @@ export default defineConfig({
       {
         test: {
           name: 'soak',
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
           include: ['tests/soak/**/*.test.ts'],
           testTimeout: 30 * 60_000,
           hookTimeout: 90_000,

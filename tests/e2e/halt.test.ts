@@ -10,10 +10,7 @@ let system: System;
 let browser: TestBrowser;
 
 beforeAll(async () => {
-  [system, browser] = await Promise.all([
-    startSystem({ cameraRate: 1, env: { PROFILE: 'test' } }),
-    startBrowser(),
-  ]);
+  [system, browser] = await Promise.all([startSystem({ cameraRate: 1 }), startBrowser()]);
 });
 afterAll(async () => {
   await browser?.close();

@@ -11,7 +11,7 @@ import { accountFor, quarantined } from '#tests/support/witness.ts';
 let system: System;
 
 beforeAll(async () => {
-  system = await startSystem({ cameraRate: 4, env: { PROFILE: 'test' } });
+  system = await startSystem({ cameraRate: 4 });
   await until(
     'the first event is stored',
     40_000,

@@ -11,10 +11,7 @@ export interface WatchedSystem {
 }
 
 export async function startWatchedSystem(): Promise<WatchedSystem> {
-  const [system, browser] = await Promise.all([
-    startSystem({ cameraRate: 3, env: { PROFILE: 'test' } }),
-    startBrowser(),
-  ]);
+  const [system, browser] = await Promise.all([startSystem({ cameraRate: 3 }), startBrowser()]);
   const close = async () => {
     await browser.close();
     await system.close();
