@@ -12,6 +12,7 @@ export const MASKED = {
   TIME: 'the clock',
   'XADD *': 'the clock',
   PTTL: 'time left',
+  EXPIRETIME: 'the clock, a moment later',
   'INFO SERVER': 'times of the server',
 } as const;
 export type Masked = keyof typeof MASKED;
@@ -162,15 +163,23 @@ export class RedisSequences {
 
   #masked(): void {
     if (!this.#countable) return;
-    const masked = this.#pick(['CLIENT ID', 'CLIENT INFO', 'TIME', 'XADD *', 'PTTL', 'INFO SERVER'] as const);
+    const masked = this.#pick([
+      'CLIENT ID',
+      'CLIENT INFO',
+      'TIME',
+      'XADD *',
+      'PTTL',
+      'EXPIRETIME',
+      'INFO SERVER',
+    ] as const);
     if (masked === 'XADD *') {
       this.#send(['DEL', 'clocked']);
       this.#mask(masked);
       this.#send(['XADD', 'clocked', '*', 'field', this.#value()]);
-    } else if (masked === 'PTTL') {
+    } else if (masked === 'PTTL' || masked === 'EXPIRETIME') {
       this.#send(['SET', 'clocked', this.#value(), 'PX', 100_000]);
       this.#mask(masked);
-      this.#send(['PTTL', 'clocked']);
+      this.#send([masked, 'clocked']);
     } else {
       this.#mask(masked);
       this.#send(masked.split(' '));
@@ -378,7 +387,7 @@ const others = ({ key, value, protocolType }: Draws): Command[] => [
   ['RENAME', key('str'), 'str1'],
   ['COPY', 'str0', 'str1', 'REPLACE'],
   ['EXPIREAT', key('str'), 33_000_000_000],
-  ['EXPIRETIME', key('str')],
+  ['EXPIRETIME', 'nothing'],
   ['DUMP', 'str0'],
   ['DBSIZE'],
   ['SCAN', 0, 'MATCH', 'nothing*', 'COUNT', 10_000],
