@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { FaultActivity, FaultEndReason, FaultMatch, ServiceName } from '#lib/chaos/faults/fault.ts';
 import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
-import { validateFault } from '#lib/chaos/faults/validate.ts';
+import { faultSpec } from '#tests/support/fault-spec.ts';
 import { until } from '#tests/support/until.ts';
 
 /** A real component with the injector that acts in it. */
@@ -97,7 +97,6 @@ async function prove<Bench extends FaultBench>(
   await until(`it serves before ${type}`, READY_MS, () => serves(at));
   expect(await seesEffect(at), 'the effect before the fault').toBe(false);
 
-  const valid = validateFault(service, type, proof.params);
   const id = `proof-${service}-${type}`;
   const startedMs = performance.now();
   const ended = new Promise<Ended>((resolve) => {
@@ -108,18 +107,8 @@ async function prove<Bench extends FaultBench>(
     };
     injector.on('ended', onEnded);
   });
-  await injector.arm({
-    id,
-    version: 1,
-    service: valid.service,
-    type,
-    params: valid.params,
-    ratio: proof.ratio ?? valid.type.defaultRatio ?? 1,
-    seed: proof.seed ?? 7,
-    match: proof.match,
-    failFirst: proof.failFirst,
-    ttlMs,
-  });
+  const { params, ratio, seed, match, failFirst } = proof;
+  await injector.arm(faultSpec(id, service, type, { params, ratio, seed, match, failFirst, ttlMs }));
   const unseen = await until(`the effect of ${type} is seen`, ttlMs, () => seesEffect(at), 20).then(
     () => undefined,
     (error: Error) => error,

@@ -2,7 +2,8 @@ import { type Job, Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServiceName } from '#lib/chaos/faults/fault.ts';
-import { type ArmOptions, startProxyHarness } from '#tests/support/proxy-harness.ts';
+import type { FaultSpecOptions } from '#tests/support/fault-spec.ts';
+import { startProxyHarness } from '#tests/support/proxy-harness.ts';
 import { startTestRedis, type TestRedis } from '#tests/support/redis.ts';
 import { until } from '#tests/support/until.ts';
 
@@ -11,7 +12,7 @@ const JOBS = 20;
 /** How long the fault lasts, ms. */
 const FAULT_MS = 500;
 
-interface Case extends ArmOptions {
+interface Case extends FaultSpecOptions {
   service: ServiceName;
   type: string;
 }

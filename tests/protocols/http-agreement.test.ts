@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FAULT_HEADER, type ProxiedService, type ServiceName } from '#lib/chaos/faults/fault.ts';
 import { createRandom } from '#lib/chaos/random.ts';
-import { type ArmOptions, startProxyHarness } from '#tests/support/proxy-harness.ts';
+import type { FaultSpecOptions } from '#tests/support/fault-spec.ts';
+import { startProxyHarness } from '#tests/support/proxy-harness.ts';
 import { disagreements, Requests } from './http-requests.ts';
 import { startToldServer, type ToldServer } from './told-server.ts';
 
@@ -11,7 +12,7 @@ const CLIENTS = 10;
 /** Sequences of one client in one round: 320 in all. */
 const SEQUENCES = 8;
 
-interface Case extends ArmOptions {
+interface Case extends FaultSpecOptions {
   service: ServiceName;
   type: string;
   /** The service in front of which the proxy stands. @default nemotron */

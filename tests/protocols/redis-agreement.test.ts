@@ -2,7 +2,8 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServiceName } from '#lib/chaos/faults/fault.ts';
 import { createRandom } from '#lib/chaos/random.ts';
-import { type ArmOptions, startProxyHarness } from '#tests/support/proxy-harness.ts';
+import type { FaultSpecOptions } from '#tests/support/fault-spec.ts';
+import { startProxyHarness } from '#tests/support/proxy-harness.ts';
 import { startTestRedis, type TestRedis } from '#tests/support/redis.ts';
 import { until } from '#tests/support/until.ts';
 import { disagreements, LibraryLedgers, RawLedgers } from './redis-ledger.ts';
@@ -13,7 +14,7 @@ const ROUNDS = 4;
 /** Sequences of one client in one round; eight bare clients and two of the library: 320 in all. */
 const SEQUENCES = 8;
 
-interface Case extends ArmOptions {
+interface Case extends FaultSpecOptions {
   service: ServiceName;
   type: string;
 }

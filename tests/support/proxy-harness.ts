@@ -1,34 +1,17 @@
-import type {
-  FaultMatch,
-  FaultParams,
-  FaultPulse,
-  ProxiedService,
-  ServiceName,
-} from '#lib/chaos/faults/fault.ts';
+import type { FaultParams, ProxiedService, ServiceName } from '#lib/chaos/faults/fault.ts';
 import { FaultInjector } from '#lib/chaos/faults/injector.ts';
-import { validateFault } from '#lib/chaos/faults/validate.ts';
 import { createProxy } from '#lib/chaos/proxy/create-proxy.ts';
 import { ProxyEffect } from '#lib/chaos/proxy/fault-proxies.ts';
 import type { ServiceProxy } from '#lib/chaos/proxy/service-proxy.ts';
 import { findFreePort } from '#server/embedded/free-port.ts';
-
-export interface ArmOptions {
-  params?: Record<string, unknown>;
-  ratio?: number;
-  seed?: number;
-  match?: FaultMatch;
-  pulse?: FaultPulse;
-  failFirst?: number;
-  rampMs?: number;
-  ttlMs?: number;
-}
+import { type FaultSpecOptions, faultSpec } from './fault-spec.ts';
 
 export interface ProxyHarness {
   readonly injector: FaultInjector;
   /** Puts a proxy in front of a real server, on a free port. */
   open(service: ProxiedService, upstream: { host: string; port: number }): Promise<ServiceProxy>;
   /** Arms a fault of the catalogue; gives its id. */
-  arm(service: ServiceName, type: string, options?: ArmOptions): Promise<string>;
+  arm(service: ServiceName, type: string, options?: FaultSpecOptions): Promise<string>;
   /** Changes an armed fault as the desk does: the same fault in its next version. */
   change(id: string, to: { params?: FaultParams; ratio?: number }): Promise<void>;
   end(id: string): Promise<void>;
@@ -54,22 +37,8 @@ export function startProxyHarness(): ProxyHarness {
       return proxy;
     },
     async arm(service, type, options = {}) {
-      const valid = validateFault(service, type, options.params);
       const id = `f${++count}`;
-      await injector.arm({
-        id,
-        version: 1,
-        service: valid.service,
-        type,
-        params: valid.params,
-        ratio: options.ratio ?? valid.type.defaultRatio ?? 1,
-        seed: options.seed ?? 7,
-        match: options.match,
-        pulse: options.pulse,
-        failFirst: options.failFirst,
-        rampMs: options.rampMs,
-        ttlMs: options.ttlMs ?? 60_000,
-      });
+      await injector.arm(faultSpec(id, service, type, options));
       return id;
     },
     async change(id, to) {
