@@ -21,11 +21,11 @@ import type { Logger } from '../logging.ts';
 import { elapsedMs } from './elapsed.ts';
 import type { FactLog } from './fact-log.ts';
 import { FaultArming } from './fault-arming.ts';
+import { FaultChanges } from './fault-changes.ts';
 import { FaultEndings } from './fault-endings.ts';
 import {
   alreadyActive,
   haltedBy,
-  staleVersion,
   stopping,
   tooManyServices,
   unavailable,
@@ -36,14 +36,7 @@ import { HeldFault, type PlannedFault } from './held-fault.ts';
 import { HeldFaults } from './held-faults.ts';
 import type { InjectorLink } from './injector-link.ts';
 import type { Halted, Intent } from './journal.ts';
-import {
-  type ChangedPlan,
-  changesStrength,
-  findPreset,
-  planChange,
-  planFault,
-  planPreset,
-} from './plan-fault.ts';
+import { findPreset, planFault, planPreset } from './plan-fault.ts';
 import { Refusal } from './problem.ts';
 
 export interface FaultDeskOptions {
@@ -93,6 +86,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   readonly #held: HeldFaults;
   readonly #endings: FaultEndings;
   readonly #arming: FaultArming;
+  readonly #changes: FaultChanges;
   readonly #timers = new Set<Timer>();
   /** Injectors whose link is gone, until their faults are given up. */
   readonly #departures = new Map<InjectorName, Timer>();
@@ -130,6 +124,14 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       logger,
       clock,
       stop: () => this.#stop(),
+      onChanged: () => this.emit('changed'),
+    });
+    this.#changes = new FaultChanges({
+      link,
+      log,
+      logger,
+      clock,
+      watchExpiry: (held) => this.#watchExpiry(held),
       onChanged: () => this.emit('changed'),
     });
   }
@@ -183,7 +185,9 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   change(id: string, change: ChangeFault, version: number | undefined, by: Owner): Promise<Fault> {
     const held = this.#held.get(id);
     if (!held) return Promise.reject(unknownFault(id));
-    const changing = held.changing.catch(() => {}).then(() => this.#change(held, change, version, by));
+    const changing = held.changing
+      .catch(() => {})
+      .then(() => this.#changes.change(held, change, version, by));
     held.changing = changing;
     return changing;
   }
@@ -337,51 +341,6 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
   #stop(): Refusal | undefined {
     if (this.#halted) return haltedBy(this.#halted);
     return this.#closing ? stopping() : undefined;
-  }
-
-  async #change(
-    held: HeldFault,
-    change: ChangeFault,
-    version: number | undefined,
-    by: Owner,
-  ): Promise<Fault> {
-    if (held.phase.name !== 'on') throw unknownFault(held.id);
-    if (version !== undefined && version !== held.version) throw staleVersion(held, version);
-    const { plan } = held;
-    const changed = planChange(plan, change);
-    const stronger = changesStrength(change);
-    const ttlMs = change.ttlMs;
-    const orderedMs = this.#options.clock.monotonicMs();
-    held.version++; // before the call: an unanswered change may have been applied, and must not win over the next
-    if (stronger || ttlMs !== undefined)
-      await this.#orderChange(held, { ...changed, ...(ttlMs ? { ttlMs } : {}) });
-    if (held.phase.name !== 'on') throw unknownFault(held.id);
-    Object.assign(plan, changed, { ttlMs: ttlMs ?? plan.ttlMs });
-    if (ttlMs !== undefined) {
-      held.deadlineMs = orderedMs + ttlMs; // at most the way of the message before the injector's own
-      this.#watchExpiry(held);
-    }
-    if (change.takeOver) held.owner = by;
-    const fault = held.toFault();
-    const tell = (kind: 'strength' | 'extended' | 'takenOver') =>
-      this.#options.log.tell('faultChanged', held.service, { fault, change: kind, by: by.name });
-    if (change.takeOver) tell('takenOver');
-    if (stronger) tell('strength');
-    if (ttlMs !== undefined) tell('extended');
-    this.emit('changed');
-    return fault;
-  }
-
-  async #orderChange(held: HeldFault, change: ChangedPlan & { ttlMs?: number }): Promise<void> {
-    let why = 'did not acknowledge in time';
-    try {
-      const answer = await this.#options.link.change(held.injector, held.spec(change));
-      if (answer.ok) return;
-      why = `refused: ${answer.message}`;
-    } catch (error) {
-      this.#options.logger.warn({ err: error, fault: held.id }, 'a change was not acknowledged');
-    }
-    throw unavailable([held.injector], `${why}, so the fault may be unchanged`);
   }
 
   #end(held: HeldFault, reason: FaultEndReason, by: string): Promise<FaultReceipt> {
