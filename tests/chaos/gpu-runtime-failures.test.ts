@@ -106,7 +106,7 @@ describe('gpu runtime failures', () => {
         const refusal = await refusalOf(detect());
         expect(refusal).toMatchObject({ status: 503, faultId: fault.id });
         expect(refusal.body).toContain('GPU_LOST');
-        expect((await gpu()).xids.at(-1)?.code).toBe(79);
+        await untilGpu('its Xid is shown', ({ xids }) => xids.at(-1)?.code === 79);
         await until('a job waits', SEEN_MS, async () => {
           const queue = (await system.state()).pipeline?.queues.find(({ name }) => name === 'detection');
           return queue?.paused && queue.depth + queue.parked > 0;
