@@ -34,7 +34,7 @@ export const languageModelOf = (system: System, maxTokens = 100) =>
 
 /** A breaker as the pipeline's, that tries again sooner; with what it went through. */
 export function makeBreaker(
-  name: 'yolo26' | 'nemotron',
+  name: keyof typeof BREAKER_PROFILES.test,
   options: Partial<BreakerOptions> = {},
 ): CircuitBreaker & { readonly path: string[]; readonly changes: BreakerChange[] } {
   const changes: BreakerChange[] = [];

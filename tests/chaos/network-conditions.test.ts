@@ -5,6 +5,13 @@ import { dependencyAddresses } from '#server/dependency-addresses.ts';
 import { Detector, DetectorUnavailableError } from '#server/pipeline/work/detector.ts';
 import { checkHttp } from '#server/pipeline/work/health-checks.ts';
 import { closeHttpConnections, HttpTimeoutError } from '#server/pipeline/work/http-call.ts';
+import {
+  databaseIntermittent,
+  highLatency,
+  packetLoss,
+  redisIntermittent,
+  yolo26Intermittent,
+} from '#tests/support/fault-presets.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import {
@@ -21,6 +28,7 @@ import {
   untilState,
 } from './clients.ts';
 import { scenariosOf } from './prove.ts';
+import { databaseThrough, redisThrough } from './real-parts.ts';
 
 let system: System;
 beforeAll(async () => {
@@ -80,15 +88,15 @@ describe('network conditions', () => {
       return performance.now() - startedMs;
     };
     await prove({
-      faults: await onNetwork('latency', 'yolo26', { latencyMs: 300 }),
+      faults: await highLatency(system),
       behaviour: async () => {
         const tookMs = await Promise.all(Array.from({ length: 6 }, timed));
-        expect(Math.min(...tookMs)).toBeGreaterThanOrEqual(295);
+        expect(Math.min(...tookMs)).toBeGreaterThanOrEqual(495);
         expect(breaker.status()).toMatchObject({ state: 'CLOSED', failures: 0, calls: { succeeded: 6 } });
         expect((await pipelineBreaker(system, 'yolo26')).state).toBe('CLOSED');
       },
       recovery: async () => {
-        expect(await timed()).toBeLessThan(295);
+        expect(await timed()).toBeLessThan(495);
       },
     });
   });
@@ -106,14 +114,20 @@ describe('network conditions', () => {
   });
 
   scenario('intermittent-failures-with-retry-succeeds', async (prove) => {
-    const fault = await onNetwork('packet_loss', 'nemotron', {}, { ratio: 0.4, seed: 11 });
     let retries = 0;
+    const onNewConnection = () => {
+      closeHttpConnections(); // a loss on a kept one is replaced once by the client itself
+      return check();
+    };
     await prove({
-      faults: fault,
+      faults: await packetLoss(system),
       behaviour: async () => {
-        // A loss on a kept connection is replaced once by the client itself; what is left over is retry's.
-        for (let call = 0; call < 60; call++) {
-          const answer = await retry(() => check(), { attempts: 10, baseMs: 2, onRetry: () => retries++ });
+        for (let call = 0; call < 60 || retries === 0; call++) {
+          const answer = await retry(onNewConnection, {
+            attempts: 10,
+            baseMs: 2,
+            onRetry: () => retries++,
+          });
           expect(answer.status).toBe(200);
         }
         expect(retries, 'losses that only a retry got over').toBeGreaterThan(0);
@@ -142,20 +156,38 @@ describe('network conditions', () => {
   });
 
   scenario('random-failures-tracked-correctly', async (prove) => {
-    const breaker = makeBreaker('nemotron', { failureThreshold: 10 });
+    const redis = await redisThrough(system, { profile: 'production' });
+    const database = databaseThrough(system);
+    const calls = {
+      yolo26: () => checkHttp(system.wiring.proxied.yolo26, 1000),
+      redis: () => redis.getrange('scenario:none', 0, -1),
+      database: () => database.query('SELECT 2'),
+    };
+    const breakers = (['yolo26', 'redis', 'database'] as const).map((name) => {
+      const breaker = makeBreaker(name, { failureThreshold: 20 });
+      return { breaker, execute: () => breaker.execute<unknown>(calls[name]) };
+    });
     await prove({
-      faults: await onNetwork('intermittent', 'nemotron', {}, { ratio: 0.3, seed: 12 }),
+      faults: [
+        await yolo26Intermittent(system),
+        await redisIntermittent(system),
+        await databaseIntermittent(system),
+      ],
       behaviour: async () => {
-        // More failures than the threshold, never as many in a row: (0.3)^10.
-        while (breaker.status().calls.failed < 12) await breaker.execute(() => check()).catch(() => {});
-        const { state, transitions, calls } = breaker.status();
-        expect({ state, transitions }).toEqual({ state: 'CLOSED', transitions: 0 });
-        expect(calls.succeeded).toBeGreaterThan(0);
-        expect(calls.injected, 'each by the mark of its fault').toBe(12);
+        // More failures than the threshold, never as many in a row: at most (0.5)^20.
+        for (const { breaker, execute } of breakers) {
+          while (breaker.status().calls.failed < 24) await execute().catch(() => {});
+          const { name, state, transitions, calls } = breaker.status();
+          expect({ state, transitions }, name).toEqual({ state: 'CLOSED', transitions: 0 });
+          expect(calls.succeeded, name).toBeGreaterThan(0);
+          expect(calls.injected, `${name}: each by the mark of its fault`).toBe(24);
+        }
       },
       recovery: async () => {
-        await breaker.execute(() => check());
-        expect(breaker.status().failures).toBe(0);
+        for (const { breaker, execute } of breakers) {
+          await execute();
+          expect(breaker.status().failures).toBe(0);
+        }
       },
     });
   });
