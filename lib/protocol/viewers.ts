@@ -88,7 +88,7 @@ export interface ViewerResume {
 }
 
 /**
- * A viewer that cannot keep up is cut: WebSocket close code 1001, reason `slow_consumer`
+ * A viewer that cannot keep up (too much waits for it, or it takes nothing for seconds) is cut: WebSocket close code 1001, reason `slow_consumer`
  * (`details.context.reason` of Socket.IO's `disconnect`).
  */
 export interface ViewerServerEvents {

@@ -23,6 +23,8 @@ export interface AudienceOptions {
   ringSize: number;
   /** What may wait for one viewer before it is cut, bytes. @default 1 MiB */
   maxBufferedBytes: number;
+  /** A viewer for whom something waits and who takes nothing of it for longer is cut, ms. */
+  sendTimeoutMs: number;
   /** Time that a cut viewer has to read its close frame, ms. @default 2000 */
   closeGraceMs: number;
 }
@@ -67,10 +69,14 @@ export class Audience {
   readonly #notices: Record<'service_status' | 'alerts', MessageRing<Record<string, unknown>>>;
   readonly #newest = new LRUCache<string, Version>({ max: MAX_REMEMBERED });
   readonly #cut = new WeakSet<Viewer>();
+  /** Viewers for whom something waits, with what they had taken at that time (monotonic, ms). */
+  readonly #behind = new WeakMap<Viewer, { takenBytes: number; since: number }>();
   #io: ViewerIo | undefined;
   #slowConsumers = 0;
 
-  constructor(options: Pick<AudienceOptions, 'clock' | 'logger'> & Partial<AudienceOptions>) {
+  constructor(
+    options: Pick<AudienceOptions, 'clock' | 'logger' | 'sendTimeoutMs'> & Partial<AudienceOptions>,
+  ) {
     this.#options = { ...AUDIENCE_DEFAULTS, ...options };
     const { ringSize, clock } = this.#options;
     this.#events = new MessageRing(ringSize, clock.now());
@@ -171,16 +177,30 @@ export class Audience {
     if (!io) return;
     for (const id of io.of('/').adapter.rooms.get(channel) ?? []) {
       const socket = io.of('/').sockets.get(id);
-      if (socket && !this.#cut.has(socket) && bufferedBytes(socket) > this.#options.maxBufferedBytes) {
-        this.#cutOff(socket);
-      }
+      if (!socket || this.#cut.has(socket)) continue;
+      const why = this.#whySlow(socket);
+      if (why) this.#cutOff(socket, why);
     }
   }
 
-  #cutOff(socket: Viewer): void {
+  #whySlow(socket: Viewer): 'buffer_full' | 'send_timeout' | undefined {
+    const { clock, maxBufferedBytes, sendTimeoutMs } = this.#options;
+    const waitingBytes = bufferedBytes(socket);
+    if (waitingBytes > maxBufferedBytes) return 'buffer_full';
+    const now = clock.monotonicMs();
+    const takenBytes = bytesTaken(socket);
+    const behind = this.#behind.get(socket);
+    if (waitingBytes === 0) this.#behind.delete(socket);
+    else if (behind?.takenBytes !== takenBytes) this.#behind.set(socket, { takenBytes, since: now });
+    else if (now - behind.since > sendTimeoutMs) return 'send_timeout';
+    return undefined;
+  }
+
+  #cutOff(socket: Viewer, why: 'buffer_full' | 'send_timeout'): void {
     this.#cut.add(socket);
     this.#slowConsumers++;
-    this.#options.logger.warn({ viewer: socket.id, bufferedBytes: bufferedBytes(socket) }, 'slow viewer cut');
+    const waitingBytes = bufferedBytes(socket);
+    this.#options.logger.warn({ viewer: socket.id, why, bufferedBytes: waitingBytes }, 'slow viewer cut');
     for (const channel of VIEWER_CHANNELS) void socket.leave(channel);
     const connection = webSocketOf(socket);
     waitingPackets(socket).length = 0; // what it will not read any more
@@ -199,6 +219,8 @@ function isNewer(version: Version, shown: Version): boolean {
 /** The part of ws that Engine.IO keeps to itself. */
 interface RawWebSocket {
   readonly bufferedAmount: number;
+  /** Absent once it is closed. */
+  readonly _socket?: { readonly bytesWritten: number; readonly writableLength: number };
   close(code: number, reason: string): void;
   terminate(): void;
 }
@@ -217,6 +239,12 @@ function bufferedBytes(socket: Viewer): number {
   let bytes = webSocketOf(socket)?.bufferedAmount ?? 0;
   for (const packet of waitingPackets(socket)) bytes += String(packet.data ?? '').length;
   return bytes;
+}
+
+/** Bytes that have left this process for the viewer. */
+function bytesTaken(socket: Viewer): number {
+  const connection = webSocketOf(socket)?._socket;
+  return connection ? connection.bytesWritten - connection.writableLength : 0;
 }
 
 /** Answers a request of a viewer; rubbish is refused, and a request without acknowledgement gets no answer. */

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket as TcpSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -60,6 +60,8 @@ describe('createBroadcaster', () => {
       ...overrides,
     });
     const http = createServer();
+    const connections: TcpSocket[] = [];
+    http.on('connection', (socket: TcpSocket) => connections.push(socket));
     const sockets = new Server<ViewerClientEvents, ViewerServerEvents>(http, { transports: ['websocket'] });
     broadcaster.attach(sockets);
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
@@ -70,7 +72,8 @@ describe('createBroadcaster', () => {
       breaker.dispose();
     };
     ends.push(close);
-    return { broadcaster, breaker, close, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` };
+    const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+    return { broadcaster, breaker, connections, close, url };
   }
 
   const subscribed = (broadcaster: ViewerBroadcaster) =>
@@ -384,5 +387,37 @@ describe('createBroadcaster', () => {
     await vi.waitFor(() => expect(quick.alerts.at(-1)?.data).toEqual({ text: 'after' }), soon);
     expect(quick.socket.connected).toBe(true);
     expect(quick.alerts).toHaveLength(sent + 1);
+  });
+
+  it('cuts a viewer that takes nothing of the little that waits for it', async () => {
+    const one = await makeProcess({ profile: 'test' });
+    const [slow, quick] = [await makeViewer(one.url), await makeViewer(one.url)];
+    const closed = new Promise<unknown>((resolve) =>
+      slow.socket.once('disconnect', (_reason, details) => resolve(details)),
+    );
+    const { ws } = slow.socket.io.engine.transport as unknown as { ws: { pause(): void; resume(): void } };
+    ws.pause();
+    let sent = 0;
+    const send = async (text: string) => {
+      one.broadcaster.notify('alerts', { text });
+      sent++;
+      await vi.waitFor(() => expect(quick.alerts).toHaveLength(sent), soon);
+    };
+    // The kernel takes some MB; what is left here then is little, and allowed for a while.
+    const isStuck = () => one.connections.some(({ writableLength }) => writableLength > 0);
+    for (let stuck = 0; stuck < 2 && sent < 200; stuck = isStuck() ? stuck + 1 : 0) {
+      await send('x'.repeat(128 * 1024));
+    }
+    expect(one.broadcaster.stats().slowConsumers).toBe(0);
+    const since = performance.now();
+    while (one.broadcaster.stats().slowConsumers === 0 && performance.now() - since < 5000) {
+      await send('tick');
+    }
+    ws.resume();
+
+    expect(await closed).toMatchObject({ context: { code: 1001, reason: 'slow_consumer' } });
+    expect(performance.now() - since).toBeGreaterThan(900);
+    expect(logged('slow viewer cut').at(-1)).toMatchObject({ why: 'send_timeout' });
+    expect(quick.socket.connected).toBe(true);
   });
 });

@@ -25,6 +25,8 @@ const BROADCASTER_DEFAULTS = {
   echoMs: 1000,
   /** Wait between attempts to replay, ms. */
   replayMs: { 'game-day': 1000, production: 5000, test: 300 },
+  /** A viewer that takes nothing of what waits for it is cut: before its pings run out, which names no reason. */
+  sendTimeoutMs: { 'game-day': 4000, production: 4000, test: 1000 },
   /** A second time-out notice about the same service within this time is left out, ms. */
   noticeMs: 1000,
 };
@@ -83,7 +85,11 @@ class RedisBroadcaster implements ViewerBroadcaster {
     };
     const { pubsub: address, breaker, logger, profile, random, clock } = this.#options;
     this.#publisher = createRedisClient({ address, name: 'publisher', profile, logger, random });
-    this.#audience = new Audience({ clock, logger });
+    this.#audience = new Audience({
+      clock,
+      logger,
+      sendTimeoutMs: BROADCASTER_DEFAULTS.sendTimeoutMs[profile],
+    });
     this.#kept = new KeptEvents(keptFile, logger);
     this.#subscription = new ChannelSubscription({
       address,
