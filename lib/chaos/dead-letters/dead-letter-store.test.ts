@@ -155,12 +155,15 @@ describe('DeadLetterStore', () => {
     const away = () => Promise.reject(new Error('Redis is away'));
     await expect(store.redrive(id, away)).rejects.toThrow('Redis is away');
     expect(store.get(id)).toMatchObject({ redrives: 0 });
+    expect(store.holds(id)).toBe(true);
     const given = Promise.withResolvers<void>();
     const give = vi.fn(() => given.promise);
     const first = store.redrive(id, give);
+    expect(store.holds(id)).toBe(false); // its job may run already
     await expect(store.redrive(id, give)).resolves.toBe(false);
     given.resolve();
     await expect(first).resolves.toBe(true);
+    expect(store.holds(id)).toBe(false);
     expect(give).toHaveBeenCalledTimes(1);
     expect(store.get(id)).toBeUndefined();
     await expect(store.redrive(id, give)).resolves.toBe(false);

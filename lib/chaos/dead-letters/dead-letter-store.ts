@@ -195,6 +195,11 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
     return kept?.waiting ? kept.letter : undefined;
   }
 
+  /** Whether a letter waits and is not being given back: a schedule of its job that is still somewhere is void. */
+  holds(id: string): boolean {
+    return this.get(id) !== undefined && !this.#redriving.has(id);
+  }
+
   /** Upload ids of the letters that wait, for the ledger. */
   ids(): ReadonlySet<string> {
     const ids = this.#waiting().map(({ letter }) => letter.uploadId);

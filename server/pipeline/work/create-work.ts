@@ -174,6 +174,7 @@ export async function createWork(options: WorkOptions): Promise<Work> {
       await desk.writeJob(job, { queue: 'detection', uploadId: job.id, error, retryable });
       open.settled(job.id);
     },
+    isDead: (uploadId) => letters.holds(deadLetterId(`detection:${uploadId}`)),
     onStored: (upload, outcome) => {
       open.settled(upload.id);
       detections.count();

@@ -24,6 +24,8 @@ export interface DetectionWorkOptions {
   parkMs: number;
   /** Gives the job up for now. */
   deadLetter: (job: FallbackJob<DetectionPayload>, error: unknown, retryable: boolean) => Promise<void>;
+  /** Whether a dead letter of this upload waits for its re-drive. */
+  isDead: (uploadId: string) => boolean;
   /** The upload's row has committed. */
   onStored: (upload: ValidUpload, outcome: DetectionOutcome) => void;
   /** The detector timed out on this many frames, or asked to be left alone for a while. */
@@ -68,6 +70,11 @@ export class DetectionWork {
     }
     if (status) {
       await this.#tidy(upload.id, status);
+      return { kind: 'done' };
+    }
+    if (this.#options.isDead(upload.id)) {
+      // Its end was never acknowledged to Redis, so the job came again; the letter is its home.
+      log.info('the dead letter of this job waits for its re-drive');
       return { kind: 'done' };
     }
     if (upload.kind === 'video') return this.#store(job, { kind: 'not_run' });
