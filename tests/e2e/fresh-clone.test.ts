@@ -1,55 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import type { State } from '#lib/protocol/state.ts';
-import { endChild } from '#tests/support/spawned.ts';
-import { ROOT, systemEnvironment } from '#tests/support/system.ts';
-import { until } from '#tests/support/until.ts';
+import { describe, it } from 'vitest';
+import { startFreshClone } from '#tests/support/fresh-clone.ts';
 
-describe('a fresh clone', () => {
-  it('npm start: installs, builds, serves the page, and frames flow to stored events', {
-    timeout: 400_000,
-  }, async () => {
-    const parent = await mkdtemp(join(tmpdir(), 'brownout-clone-')); // mode 0700: PostgreSQL's user cannot enter it
-    const clone = join(parent, 'brownout');
-    execFileSync('git', ['clone', '--quiet', '--no-hardlinks', ROOT, clone]);
-    const { CAMERA_FRAMES_DIR: _rendered, ...settings } = await systemEnvironment(join(clone, '.brownout'));
-    // What the registry needs stays (proxies, certificates); what npm told this test run does not.
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_ENV$|VITEST)/.test(name));
-    const environment = { ...Object.fromEntries(inherited), ...settings };
-    const child = spawn('npm', ['start'], {
-      cwd: clone,
-      env: environment as unknown as NodeJS.ProcessEnv,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (bytes: Buffer) => {
-        output += bytes.toString();
-      });
-    try {
-      const url = `http://127.0.0.1:${settings['PORT']}`;
-      await until('the last line gives the URL', 300_000, () => {
-        if (child.exitCode !== null) throw new Error(output);
-        return output.trim().split('\n').at(-1)?.endsWith(url);
-      });
-      const page = await fetch(url);
-      expect([page.status, page.headers.get('content-type')]).toEqual([
-        200,
-        expect.stringContaining('text/html'),
-      ]);
-      await until('frames have become stored events', 60_000, async () => {
-        const state = (await (await fetch(`${url}/api/v1/state`)).json()) as State;
-        const { recentEvents, ledger } = state.pipeline ?? {};
-        return (recentEvents?.length ?? 0) > 0 && (ledger?.stored ?? 0) > 0 && ledger?.lost === 0;
-      });
-    } finally {
-      process.kill(-(child.pid ?? 0), 'SIGINT'); // as Ctrl-C in a terminal: the whole group
-      await endChild(child, 'SIGCONT');
-      await rm(parent, { recursive: true, force: true, maxRetries: 3 });
-    }
+/** Packages and build are this run's own, made from a bare checkout by the same scripts; all of it: `npm run soak`. */
+describe('a clone', () => {
+  it('npm start: serves the page, and frames flow to stored events', async () => {
+    await startFreshClone({ installed: true });
   });
 });
