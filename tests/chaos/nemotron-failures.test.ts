@@ -6,6 +6,11 @@ import type { RiskLevel, RiskSource } from '#server/pipeline/contracts.ts';
 import { parseAnalysis, riskLevelOf } from '#server/pipeline/work/analysis-answer.ts';
 import { checkHttp } from '#server/pipeline/work/health-checks.ts';
 import { HttpStatusError, HttpTimeoutError, MalformedAnswerError } from '#server/pipeline/work/http-call.ts';
+import {
+  nemotronMalformedResponse,
+  nemotronTimeout,
+  nemotronUnavailable,
+} from '#tests/support/fault-presets.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import {
@@ -115,7 +120,7 @@ describe('nemotron failures', () => {
 
   scenario('health-check-returns-false-on-timeout', async (prove) => {
     await prove({
-      faults: await system.startFault('nemotron', 'timeout'),
+      faults: await nemotronTimeout(system),
       behaviour: async () => {
         const error = await failureOf(checkHttp(system.wiring.proxied.nemotron, 200));
         expect(error).toBeInstanceOf(HttpTimeoutError);
@@ -165,7 +170,7 @@ describe('nemotron failures', () => {
     const breaker = makeBreaker('nemotron');
     let refused = 0;
     await prove({
-      faults: await system.startFault('nemotron', 'connection_error'),
+      faults: await nemotronUnavailable(system),
       behaviour: async () => {
         await openByFailing(breaker, () => ask());
         refused += breaker.status().calls.failed;
@@ -184,7 +189,7 @@ describe('nemotron failures', () => {
   });
 
   scenario('invalid-json-handled-with-defaults', async (prove) => {
-    const fault = await system.startFault('nemotron', 'malformed_response', { params: { mode: 'not_json' } });
+    const fault = await nemotronMalformedResponse(system);
     const since = Date.now();
     let eventId = '';
     await prove({

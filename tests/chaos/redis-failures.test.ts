@@ -7,6 +7,12 @@ import { FallbackChain, type FallbackChainSetup } from '#lib/chaos/fallback/fall
 import { MemoryTier } from '#lib/chaos/fallback/memory-tier.ts';
 import { retry } from '#lib/chaos/retry/retry.ts';
 import type { Mode } from '#lib/protocol/state.ts';
+import {
+  allAiServicesDown,
+  cacheAndAiDown,
+  redisTimeout,
+  redisUnavailable,
+} from '#tests/support/fault-presets.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import {
@@ -86,7 +92,7 @@ async function managerOfRedis(options: { checkTimeoutMs?: number } = {}) {
 describe('redis failures', () => {
   scenario('degradation-manager-detects-redis-failure', async (prove) => {
     const since = Date.now();
-    const fault = await system.startFault('redis', 'connection_error');
+    const fault = await redisUnavailable(system);
     await prove({
       faults: fault,
       behaviour: async () => {
@@ -144,7 +150,7 @@ describe('redis failures', () => {
       tiers: [new MemoryTier(), await DiskTier.open(await makeFolder())],
     });
     await prove({
-      faults: await system.startFault('redis', 'connection_error'),
+      faults: await redisUnavailable(system),
       behaviour: async () => {
         expect(await enqueueAll(chain, 3)).toEqual(['memory', 'memory', 'memory']);
         await until('uploads wait in the memory of the pipeline', 10_000, async () => {
@@ -193,19 +199,23 @@ describe('redis failures', () => {
   });
 
   scenario('mode-transitions-based-on-service-health', async (prove) => {
-    const fault = await system.startFault('pubsub', 'unavailable');
+    const faults = await allAiServicesDown(system);
     await prove({
-      faults: fault,
+      faults,
       behaviour: async () => {
         await untilMode('DEGRADED');
-        const failures = (await untilHealthy(false, 'pubsub')).consecutiveFailures;
+        const { consecutiveFailures } = await untilHealthy(false, 'nemotron');
         await until('three more rounds were made', 10_000, async () => {
-          return (await healthOf(system, 'pubsub')).consecutiveFailures >= failures + 3 || undefined;
+          const now = await healthOf(system, 'nemotron');
+          return now.consecutiveFailures >= consecutiveFailures + 3 || undefined;
         });
-        const changes = await factsSince(system, fault, 'modeChanged');
+        const changes = await factsSince(system, faults[0], 'modeChanged');
         expect(changes.map(({ from, to }) => [from, to])).toEqual([['NORMAL', 'DEGRADED']]);
         expect(changes[0]?.causes).toContainEqual(
-          expect.objectContaining({ service: 'pubsub', origin: 'injected' }),
+          expect.objectContaining({
+            service: expect.stringMatching(/^(yolo26|nemotron)$/),
+            origin: 'injected',
+          }),
         );
       },
       recovery: () => untilMode('NORMAL').then(() => {}),
@@ -213,12 +223,12 @@ describe('redis failures', () => {
   });
 
   scenario('critical-service-failure-triggers-minimal-mode', async (prove) => {
-    const fault = await system.startFault('redis', 'unavailable');
+    const faults = await cacheAndAiDown(system);
     await prove({
-      faults: fault,
+      faults,
       behaviour: async () => {
         await untilMode('MINIMAL');
-        const changes = await factsSince(system, fault, 'modeChanged');
+        const changes = await factsSince(system, faults[0], 'modeChanged');
         expect(changes.map(({ from, to }) => [from, to])).toEqual([
           ['NORMAL', 'DEGRADED'],
           ['DEGRADED', 'MINIMAL'],
@@ -230,7 +240,7 @@ describe('redis failures', () => {
   });
 
   scenario('recovery-restores-normal-mode', async (prove) => {
-    const fault = await system.startFault('redis', 'timeout');
+    const fault = await redisTimeout(system);
     await prove({
       faults: fault,
       behaviour: () => untilMode('MINIMAL').then(() => {}),
@@ -346,7 +356,7 @@ describe('redis failures', () => {
     const health = async () =>
       (await (await fetch(`${system.backendUrl}/api/health`)).json()) as Record<string, unknown>;
     await prove({
-      faults: await system.startFault('redis', 'connection_error'),
+      faults: await redisUnavailable(system),
       behaviour: async () => {
         await untilMode('MINIMAL');
         const status = await health();
@@ -390,7 +400,7 @@ describe('redis failures', () => {
     await untilMode('DEGRADED');
     expect(await features()).toEqual(['analysis', 'events', 'media', 'ingest']);
     await prove({
-      faults: [yolo26, await system.startFault('redis', 'unavailable')],
+      faults: [yolo26, await redisUnavailable(system)],
       behaviour: async () => {
         await untilMode('MINIMAL');
         expect(await features()).toEqual(['media', 'ingest']);
