@@ -4,7 +4,13 @@ import type { BreakerStatus as ProtocolStatus } from '#lib/protocol/state.ts';
 import { ManualClock } from '../clock.ts';
 import { InjectedFaultError } from '../errors.ts';
 import { BreakerOpenError } from './breaker-open-error.ts';
-import { BREAKER_DEFAULTS, BREAKER_PROFILES, type BreakerOptions } from './breaker-options.ts';
+import {
+  BREAKER_DEFAULTS,
+  BREAKER_PROFILES,
+  type BreakerName,
+  type BreakerOptions,
+  type BreakerProfile,
+} from './breaker-options.ts';
 import {
   type BreakerChange,
   type BreakerState,
@@ -69,6 +75,7 @@ describe('CircuitBreaker', () => {
       await expect(breaker.execute(works)).resolves.toBe('ok');
       await fail(2);
       expect(breaker.state).toBe('CLOSED');
+      expect(breaker.status().calls).toMatchObject({ succeeded: 1, failed: 4 });
     });
 
     it('counts a call that throws before it gives a promise', async () => {
@@ -107,7 +114,11 @@ describe('CircuitBreaker', () => {
       const call = vi.fn(works);
       const rejected = vi.fn();
       breaker.on('rejected', rejected);
-      await expect(breaker.execute(call)).rejects.toMatchObject({ code: 'BREAKER_OPEN', retryAfterMs: 5000 });
+      await expect(breaker.execute(call)).rejects.toMatchObject({
+        code: 'BREAKER_OPEN',
+        retryAfterMs: 5000,
+        message: 'Breaker yolo26 is open, try again in 5000 ms',
+      });
       expect(call).not.toHaveBeenCalled();
       expect(breaker.status()).toMatchObject({ retryAfterMs: 5000, calls: { failed: 3, rejected: 1 } });
       expect(rejected).toHaveBeenCalledWith(expect.objectContaining({ state: 'OPEN', retryAfterMs: 5000 }));
@@ -229,14 +240,19 @@ describe('CircuitBreaker', () => {
       await breaker.execute(works);
     });
 
-    it('ignores a trial of an earlier half-open time', async () => {
-      const { breaker, clock, fail, start } = await makeHalfOpen();
-      const old = start();
+    it('ignores trials of an earlier half-open time, good or bad', async () => {
+      const { breaker, clock, fail, start } = await makeHalfOpen({
+        halfOpenMaxCalls: 3,
+        successThreshold: 1,
+      });
+      const [good, bad] = [start(), start()];
       await fail();
       clock.advance(8000);
-      old.reject(down);
-      await expect(old.result).rejects.toBe(down);
-      expect(breaker.status()).toMatchObject({ state: 'HALF_OPEN', trials: 0 });
+      bad.reject(down);
+      await expect(bad.result).rejects.toBe(down);
+      good.resolve('late');
+      await good.result;
+      expect(breaker.status()).toMatchObject({ state: 'HALF_OPEN', trials: 0, successes: 0 });
     });
 
     it('ignores a trial that fails after others have closed it', async () => {
@@ -294,7 +310,7 @@ describe('CircuitBreaker', () => {
       clock.advance(3_600_000);
       late.resolve('ok');
       await late.result;
-      expect(breaker.state).toBe('FORCED_OPEN');
+      expect(breaker.status()).toMatchObject({ state: 'FORCED_OPEN', failures: 0, retryAfterMs: null });
       await expect(breaker.execute(works)).rejects.toBeInstanceOf(BreakerOpenError);
       breaker.close();
       expect(changes.map(({ to, reason }) => [to, reason])).toEqual([
@@ -311,6 +327,13 @@ describe('CircuitBreaker', () => {
       breaker.close();
       clock.advance(8000);
       expect(breaker.state).toBe('CLOSED');
+    });
+
+    it('tells a reset from a close', async () => {
+      const { breaker, changes, open } = makeBreaker();
+      await open();
+      breaker.reset();
+      expect(changes.at(-1)).toMatchObject({ from: 'OPEN', to: 'CLOSED', reason: 'reset_by_hand' });
     });
 
     it('forgets its counts at a reset; a failure from before does not count', async () => {
@@ -381,26 +404,39 @@ describe('CircuitBreaker', () => {
   });
 
   it.each([
-    ['failureThreshold', 0],
-    ['failureThreshold', 1.5],
-    ['halfOpenMaxCalls', 0],
-    ['successThreshold', -1],
-    ['recoveryTimeoutMs', 0],
-    ['recoveryTimeoutMs', Number.POSITIVE_INFINITY],
-  ])('refuses %s of %s', (name, value) => {
-    expect(() => new CircuitBreaker('x', { [name]: value })).toThrow(RangeError);
+    ['failureThreshold', 0, 'a whole number from 1'],
+    ['failureThreshold', 1.5, 'a whole number from 1'],
+    ['halfOpenMaxCalls', 0, 'a whole number from 1'],
+    ['successThreshold', -1, 'a whole number from 1'],
+    ['recoveryTimeoutMs', 0, 'above 0'],
+    ['recoveryTimeoutMs', Number.POSITIVE_INFINITY, 'above 0'],
+  ])('refuses %s of %s', (name, value, bound) => {
+    expect(() => new CircuitBreaker('x', { [name]: value })).toThrow(
+      new RangeError(`Expected ${name} to be ${bound}, got ${value}`),
+    );
   });
 
-  it('has one set of numbers a profile and service', () => {
+  it.each<[BreakerProfile, BreakerName[], [number, number, number, number]]>([
+    ['production', ['yolo26', 'nemotron'], [5, 30_000, 3, 2]],
+    ['production', ['database', 'redis'], [10, 60_000, 5, 3]],
+    ['production', ['broadcaster'], [5, 30_000, 1, 1]],
+    ['game-day', ['yolo26', 'nemotron', 'database', 'redis'], [3, 8000, 2, 2]],
+    ['game-day', ['broadcaster'], [3, 8000, 1, 1]],
+    ['test', ['yolo26', 'nemotron', 'database', 'redis'], [3, 1500, 2, 2]],
+    ['test', ['broadcaster'], [3, 1500, 1, 1]],
+  ])('in %s gives %j the numbers of the page', (profile, names, numbers) => {
+    const [failureThreshold, recoveryTimeoutMs, halfOpenMaxCalls, successThreshold] = numbers;
+    const thresholds = { failureThreshold, recoveryTimeoutMs, halfOpenMaxCalls, successThreshold };
+    for (const name of names) expect(BREAKER_PROFILES[profile][name]).toEqual(thresholds);
+  });
+
+  it('is that of an AI service in production unless told otherwise', () => {
     expect(BREAKER_DEFAULTS).toMatchObject(BREAKER_PROFILES.production.yolo26);
-    expect(BREAKER_PROFILES.production.redis).toEqual(BREAKER_PROFILES.production.database);
-    for (const profile of Object.values(BREAKER_PROFILES)) {
-      for (const [name, thresholds] of Object.entries(profile))
-        new CircuitBreaker(name, thresholds).dispose();
-    }
   });
 
   describe('against a model', () => {
+    type Outcome = 'good' | 'bad' | 'excluded';
+
     interface Call {
       end: PromiseWithResolvers<string>;
       result: Promise<string>;
@@ -435,12 +471,14 @@ describe('CircuitBreaker', () => {
         return this.stretch;
       }
 
-      end(stretch: number, good: boolean, nowMs: number) {
+      end(stretch: number, outcome: Outcome, nowMs: number) {
         if (stretch !== this.stretch) return;
         if (this.state === 'CLOSED') {
-          this.failures = good ? 0 : this.failures + 1;
+          if (outcome !== 'excluded') this.failures = outcome === 'good' ? 0 : this.failures + 1;
           if (this.failures >= this.options.failureThreshold) this.to('OPEN', nowMs);
-        } else if (good) {
+        } else if (outcome === 'excluded') {
+          this.trials--;
+        } else if (outcome === 'good') {
           this.trials--;
           if (++this.successes >= this.options.successThreshold) this.to('CLOSED', nowMs);
         } else this.to('OPEN', nowMs);
@@ -451,11 +489,12 @@ describe('CircuitBreaker', () => {
       }
     }
 
+    const outcome = fc.constantFrom<Outcome[]>('good', 'bad', 'bad', 'excluded');
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.constant({ do: 'start' as const }) },
       {
         weight: 6,
-        arbitrary: fc.record({ do: fc.constant('end' as const), which: fc.nat(7), good: fc.boolean() }),
+        arbitrary: fc.record({ do: fc.constant('end' as const), which: fc.nat(7), outcome }),
       },
       {
         weight: 2,
@@ -477,10 +516,16 @@ describe('CircuitBreaker', () => {
             halfOpenMaxCalls: fc.integer({ min: 1, max: 3 }),
             successThreshold: fc.integer({ min: 1, max: 3 }),
           }),
-          fc.array(step, { maxLength: 60 }),
+          fc.array(step, { maxLength: 60, size: 'max' }), // the default size would stop at 10 steps
           async (thresholds, steps) => {
             const clock = new ManualClock();
-            const options = { ...BREAKER_DEFAULTS, ...thresholds, recoveryTimeoutMs: 100, clock };
+            const options = {
+              ...BREAKER_DEFAULTS,
+              ...thresholds,
+              recoveryTimeoutMs: 100,
+              clock,
+              isFailure: (error: unknown) => error === down,
+            };
             const breaker = new CircuitBreaker('model', options);
             const model = new Model(options);
             const calls: Call[] = [];
@@ -495,10 +540,10 @@ describe('CircuitBreaker', () => {
               } else if (each.do === 'end') {
                 const call = calls.splice(each.which % Math.max(1, calls.length), 1)[0];
                 if (!call || call.stretch === undefined) continue;
-                if (each.good) call.end.resolve('ok');
-                else call.end.reject(down);
+                if (each.outcome === 'good') call.end.resolve('ok');
+                else call.end.reject(each.outcome === 'bad' ? down : new Error('400'));
                 await call.result.catch(() => {});
-                model.end(call.stretch, each.good, clock.monotonicMs());
+                model.end(call.stretch, each.outcome, clock.monotonicMs());
               } else if (each.do === 'wait') {
                 clock.advance(each.ms);
                 model.tick(clock.monotonicMs());

@@ -95,7 +95,7 @@ describe('CachingAllocator', () => {
       fc.record({ kind: fc.constant('empty' as const) }),
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
         const { device, allocator } = makeAllocator(200);
         const held: Allocation[] = [];
         for (const each of steps) {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GAME_DAY_THERMAL, GOOD_COOLING, ThermalModel, type ThermalOptions } from './thermal-model.ts';
 
@@ -148,5 +149,90 @@ describe('ThermalModel flags', () => {
 
   it('refuses a capacity that is not above 0', () => {
     expect(() => new ThermalModel({ sinkCapacityJPerK: 0 })).toThrow(RangeError);
+  });
+});
+
+describe('ThermalModel under any load and any cooling', () => {
+  const STEP_MS = 20;
+  const RUNS = { numRuns: 15 };
+  const ratio = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+  const stretch = fc.record({
+    utilisation: ratio(0, 1),
+    cooling: fc.record({ sinkFactor: ratio(1, 8), inletDeltaK: ratio(0, 15), governor: fc.boolean() }),
+    steps: fc.integer({ min: 1, max: 1500 }),
+    restart: fc.boolean(),
+  });
+  const stretches = fc.array(stretch, { minLength: 1, maxLength: 8 });
+
+  /** One entry for every 20 ms. */
+  function trace(given: (typeof stretch extends fc.Arbitrary<infer Stretch> ? Stretch : never)[]) {
+    const model = new ThermalModel({}, given[0]?.utilisation);
+    const moments = [momentOf(model)];
+    for (const { cooling, utilisation, steps, restart } of given) {
+      model.cooling = cooling;
+      if (restart) model.restart();
+      for (let step = 0; step < steps; step++) {
+        model.advance(STEP_MS, utilisation);
+        moments.push(momentOf(model));
+      }
+    }
+    return moments;
+  }
+
+  const momentOf = (model: ThermalModel) => ({
+    celsius: model.temperatureC,
+    mhz: model.clockMhz,
+    software: model.softwareThermal,
+    hardware: model.hardwareSlowdown,
+  });
+
+  it('moves the temperature without a jump, and never past shutdown', () => {
+    // Steepest: a sink at 98 °C in good air loses 540 W while the die's 13.8 K go with their 2.5 s.
+    const steepestK = (STEP_MS / 1000) * (540 / 92 + 13.8 / 2.5);
+    fc.assert(
+      fc.property(stretches, (given) => {
+        const celsius = trace(given).map((moment) => moment.celsius);
+        const jumps = celsius.map((each, n) => Math.abs(each - (celsius[n - 1] ?? each)));
+        expect(Math.max(...jumps)).toBeLessThan(steepestK);
+        expect(Math.min(...celsius)).toBeGreaterThan(28);
+        expect(Math.max(...celsius)).toBeLessThan(98 + steepestK);
+      }),
+      RUNS,
+    );
+  });
+
+  it('sets and clears each flag once a crossing of its band, never in between', () => {
+    fc.assert(
+      fc.property(stretches, (given) => {
+        let [software, hardware] = [false, false];
+        for (const moment of trace(given)) {
+          software = moment.celsius >= 90 || (software && moment.celsius >= 88);
+          hardware = moment.celsius >= 95 || (hardware && moment.celsius >= 90);
+          if (moment.software !== software || moment.hardware !== hardware) {
+            expect(moment).toMatchObject({ software, hardware });
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it('leaves the clock alone between release and target, so that it does not hunt', () => {
+    fc.assert(
+      fc.property(stretches, (given) => {
+        const governed = given.map((each) => ({
+          ...each,
+          restart: false,
+          cooling: { ...each.cooling, governor: true },
+        }));
+        let mhz = 1800;
+        for (const moment of trace(governed)) {
+          const between = moment.celsius >= 82 && moment.celsius < 84 && !moment.software;
+          if (between && moment.mhz !== mhz) expect(moment).toMatchObject({ mhz });
+          mhz = moment.mhz;
+        }
+      }),
+      RUNS,
+    );
   });
 });

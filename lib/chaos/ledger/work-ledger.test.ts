@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { LedgerStatus as ProtocolStatus } from '#lib/protocol/state.ts';
-import { type LedgerHome, type LedgerSources, type LedgerStatus, WorkLedger } from './work-ledger.ts';
+import {
+  type LedgerHome,
+  type LedgerSources,
+  type LedgerStatus,
+  type Reconciliation,
+  WorkLedger,
+} from './work-ledger.ts';
 
 type Given = Partial<Record<LedgerHome | 'inTwoEvents', string[] | Error>> & {
   accepted?: string[] | Error;
@@ -237,6 +243,20 @@ describe('WorkLedger', () => {
     round({ accepted });
     const result = round({ accepted });
     expect([result.lost, result.lostIds.length, result.allLostIds.length]).toEqual([30, 20, 30]);
+    const doubled = round({ accepted, stored: accepted, duplicate: accepted });
+    expect([doubled.doubled, doubled.doubledIds.length]).toEqual([30, 20]);
+  });
+
+  it('knows nothing before the first round', () => {
+    expect(new WorkLedger().last).toMatchObject({
+      verdict: 'UNKNOWN',
+      reconciledAt: null,
+      accepted: 0,
+      lostIds: [],
+      allLostIds: [],
+      doubledIds: [],
+      unreadable: [],
+    });
   });
 
   it('adds up in any state, and finds exactly what is missing twice', () => {
@@ -285,4 +305,149 @@ describe('WorkLedger', () => {
       { numRuns: 300 },
     );
   });
+
+  describe('read while the work goes on', () => {
+    const ids = ['u0', 'u1', 'u2', 'u3', 'u4', 'u5'];
+    const which = fc.constantFrom(...ids);
+    const step = fc.oneof(
+      { weight: 2, arbitrary: fc.record({ do: fc.constant('accept' as const), which }) },
+      {
+        weight: 5,
+        arbitrary: fc.record({
+          do: fc.constant('schedule' as const),
+          which,
+          home: fc.constantFrom('queued' as const, 'memory' as const, 'disk' as const, 'inFlight' as const),
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          do: fc.constant('end' as const),
+          which,
+          home: fc.constantFrom('stored' as const, 'duplicate' as const, 'quarantined' as const),
+        }),
+      },
+      { weight: 2, arbitrary: fc.record({ do: fc.constant('tidy' as const), which }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const) }) },
+      { weight: 12, arbitrary: fc.record({ do: fc.constant('read' as const) }) },
+    );
+    const schedule = fc.array(step, { maxLength: 200, size: 'max' });
+
+    it('balances in every round, whatever moves or crashes between two of its reads', () => {
+      fc.assert(
+        fc.property(schedule, (steps) => {
+          const work = new Work();
+          for (const each of steps) {
+            const result = work.take(each);
+            if (result) expect(result).toMatchObject({ verdict: 'BALANCED', moving: 0, lost: 0, doubled: 0 });
+          }
+        }),
+        { numRuns: 200 },
+      );
+    });
+
+    it('never balances over a loss and a duplicate together, although the sum is right', () => {
+      fc.assert(
+        fc.property(schedule, schedule, (before, after) => {
+          const work = new Work();
+          for (const id of ['victim', 'twin']) work.accept(id);
+          for (const each of before) work.take(each);
+          work.finishRound(); // begun before the harm was done
+          work.lose('victim');
+          work.double('twin');
+          const first = work.finishRound();
+          expect(first).toMatchObject({ verdict: 'LOSS', moving: 1, lost: 0, doubledIds: ['twin'] });
+          for (const each of after) {
+            const result = work.take(each);
+            if (result) expect(result).toMatchObject({ verdict: 'LOSS', lostIds: ['victim'] });
+          }
+          const last = work.finishRound();
+          expect(last).toMatchObject({ verdict: 'LOSS', lostIds: ['victim'], doubledIds: ['twin'] });
+        }),
+        { numRuns: 200 },
+      );
+    });
+  });
 });
+
+/** Sources in the order in which the ledger asks for them to be read. */
+const READ_ORDER = ['accepted', ...NAMES] as const;
+
+/**
+ * A pipeline as the ledger may see it: the inbox keeps a file until its end is written down, schedules come and go, a
+ * crash empties those that were in memory, and each read sees what is there at its moment.
+ */
+class Work {
+  readonly #ledger = new WorkLedger();
+  readonly #accepted: string[] = [];
+  readonly #homes = new Map<string, Set<LedgerHome>>();
+  #given: Given = {};
+  #read = 0;
+
+  take(step: { do: string; which?: string; home?: LedgerHome }): Reconciliation | undefined {
+    const { which = '', home } = step;
+    if (step.do === 'read') return this.#readNext();
+    if (step.do === 'accept') this.accept(which);
+    else if (step.do === 'crash') this.#crash();
+    else if (step.do === 'tidy') this.#tidy(which);
+    else if (home) this.#move(which, home);
+    return undefined;
+  }
+
+  accept(id: string): void {
+    if (this.#homes.has(id)) return;
+    this.#homes.set(id, new Set(['inbox']));
+    this.#accepted.push(id);
+  }
+
+  lose(id: string): void {
+    this.#homes.set(id, new Set());
+  }
+
+  double(id: string): void {
+    this.#homes.set(id, new Set(['stored', 'duplicate']));
+  }
+
+  finishRound(): Reconciliation {
+    for (;;) {
+      const result = this.#readNext();
+      if (result) return result;
+    }
+  }
+
+  /** To a schedule, or to its end; an upload that is at its end, or lost, stays as it is. */
+  #move(id: string, home: LedgerHome): void {
+    const homes = this.#homes.get(id);
+    if (!homes || isAtEnd(homes) || homes.size === 0) return;
+    if (!ENDS.has(home)) for (const each of homes) if (each !== 'inbox') homes.delete(each);
+    homes.add(home);
+  }
+
+  /** After the end is written: the file leaves the inbox, its job is acknowledged. */
+  #tidy(id: string): void {
+    const homes = this.#homes.get(id);
+    if (homes && isAtEnd(homes)) for (const each of homes) if (!ENDS.has(each)) homes.delete(each);
+  }
+
+  #crash(): void {
+    for (const homes of this.#homes.values())
+      for (const gone of ['memory', 'inFlight'] as const) homes.delete(gone);
+  }
+
+  #readNext(): Reconciliation | undefined {
+    const name = READ_ORDER[this.#read++];
+    if (name === 'accepted') this.#given = { accepted: [...this.#accepted] };
+    else if (name === 'inTwoEvents') this.#given[name] = [];
+    else if (name)
+      this.#given[name] = [...this.#homes].filter(([, homes]) => homes.has(name)).map(([id]) => id);
+    if (this.#read < READ_ORDER.length) return undefined;
+    this.#read = 0;
+    return this.#ledger.reconcile(makeSources(this.#given), 5000);
+  }
+}
+
+const ENDS: ReadonlySet<LedgerHome> = new Set(['stored', 'duplicate', 'quarantined']);
+
+function isAtEnd(homes: ReadonlySet<LedgerHome>): boolean {
+  return [...homes].some((home) => ENDS.has(home));
+}

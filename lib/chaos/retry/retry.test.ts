@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { ManualClock } from '../clock.ts';
 import { ChaosError } from '../errors.ts';
 import { createRandom } from '../random.ts';
@@ -109,8 +110,27 @@ describe('retry', () => {
     expect(budget.refused).toBe(1);
   });
 
+  it.each([
+    ['no error', 'down'],
+    ['null', null],
+    ['undefined', undefined],
+    ['an error whose wait is not a number', Object.assign(new Error('429'), { retryAfterMs: '7000' })],
+  ])('waits its own time after %s', async (_, thrown) => {
+    const { run, waitsMs } = makeRetry();
+    await expect(run(failing(1, thrown))).resolves.toBe('attempt 2');
+    expect(waitsMs).toEqual([1000]);
+  });
+
+  it('makes one attempt when told to', async () => {
+    const { run, waitsMs } = makeRetry({ attempts: 1 });
+    await expect(run(failing(1))).rejects.toBe(down);
+    expect(waitsMs).toEqual([]);
+  });
+
   it.each([0, 1.5, Number.NaN])('refuses %s attempts', async (attempts) => {
-    await expect(retry(failing(0), { attempts })).rejects.toBeInstanceOf(RangeError);
+    await expect(retry(failing(0), { attempts })).rejects.toThrow(
+      new RangeError(`Expected attempts to be a whole number from 1, got ${attempts}`),
+    );
   });
 });
 
@@ -151,8 +171,18 @@ describe('RetryBudget', () => {
     expect(takeAll()).toBe(5);
   });
 
-  it.each([{ ratePerSecond: 0 }, { burst: 0 }])('refuses %j', (options) => {
-    expect(() => new RetryBudget(options)).toThrow(RangeError);
+  it('may hold a single token', () => {
+    const budget = new RetryBudget({ clock: new ManualClock(), burst: 1 });
+    expect([budget.take(), budget.take()]).toEqual([true, false]);
+  });
+
+  it.each([
+    ['ratePerSecond', 0, 'above 0'],
+    ['burst', 0, 'at least 1'],
+  ])('refuses %s of %s', (name, value, bound) => {
+    expect(() => new RetryBudget({ [name]: value })).toThrow(
+      new RangeError(`Expected ${name} to be ${bound}, got ${value}`),
+    );
   });
 });
 
@@ -165,13 +195,19 @@ describe('isRetryableError', () => {
     ['a 408', status(408), true],
     ['a 400', status(400), false],
     ['a 422', status(422), false],
+    ['a status below 400', status(304), true],
+    ['a status that is not a number', { status: '404' }, true],
     ['a time-out', new DOMException('late', 'TimeoutError'), true],
     ['an abort', new DOMException('stop', 'AbortError'), false],
     ['an open breaker', new ChaosError('BREAKER_OPEN', 'open'), false],
+    ['a fault that is not valid', new ChaosError('INVALID_FAULT', 'ratio'), false],
+    ['input of the wrong shape', z.string().safeParse(7).error, false],
     ['bad JSON', new SyntaxError('Unexpected token'), false],
     ['a mistake in the program', new TypeError('x is not a function'), false],
     ['what fetch throws for a broken connection', new TypeError('fetch failed', { cause: down }), true],
     ['something thrown that is no error', 'down', true],
+    ['null', null, true],
+    ['undefined', undefined, true],
   ])('%s: %s', (_, error, retryable) => {
     expect(isRetryableError(error)).toBe(retryable);
   });
