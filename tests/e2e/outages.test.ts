@@ -13,7 +13,7 @@ let system: System;
 let page: Page;
 
 beforeAll(async () => {
-  watched = await startWatchedSystem();
+  watched = await startWatchedSystem({ cameraRate: 1, env: { PROFILE: 'test' } });
   ({ system, page } = watched);
 });
 afterAll(() => watched?.close());

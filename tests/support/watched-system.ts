@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { startBrowser } from './browser.ts';
-import { type System, startSystem } from './system.ts';
+import { type System, type SystemOptions, startSystem } from './system.ts';
 import { until } from './until.ts';
 
 /** A system at work, its first event stored, and its console open in a real browser. */
@@ -10,8 +10,8 @@ export interface WatchedSystem {
   close(): Promise<void>;
 }
 
-export async function startWatchedSystem(): Promise<WatchedSystem> {
-  const [system, browser] = await Promise.all([startSystem({ cameraRate: 3 }), startBrowser()]);
+export async function startWatchedSystem(options: SystemOptions = { cameraRate: 3 }): Promise<WatchedSystem> {
+  const [system, browser] = await Promise.all([startSystem(options), startBrowser()]);
   const close = async () => {
     await browser.close();
     await system.close();
