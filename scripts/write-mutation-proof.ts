@@ -1,85 +1,98 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { dirname } from 'node:path';
 import { MUTATION_SEED } from '#tests/mutation/seed.ts';
 
 /**
- * `node scripts/write-mutation-proof.ts FOLDER …`: condenses Stryker's own reports (`reports/mutation/FOLDER.json`) into
- * `docs/proof/mutation.json`: the score of each file, and every mutant that no test noticed.
+ * `node scripts/write-mutation-proof.ts FOLDER`: condenses Stryker's own report of one folder
+ * (`reports/mutation/FOLDER.json`) into `docs/proof/mutation.json`: the score of each file, and every mutant that no
+ * test noticed. Other folders' parts stay as they are.
  */
-interface Mutant {
-  mutatorName: string;
-  replacement?: string;
-  status: string;
-  static?: boolean;
-  location: { start: { line: number; column: number } };
-}
+const PROOF = 'docs/proof/mutation.json';
+
+/** The part of Stryker's report that is read here. */
 interface Report {
-  files: Record<string, { mutants: Mutant[] }>;
-  framework?: { version?: string };
+  readonly files: Record<string, { readonly mutants: readonly Mutant[] }>;
+  readonly framework?: { readonly version?: string };
 }
 
-const survivors: object[] = [];
-const files: Record<string, ReturnType<typeof scoreOf>> = {};
-const folders: Record<string, ReturnType<typeof scoreOf> & { ranAt: string }> = {};
-const all: Mutant[] = [];
-let stryker = '';
-for (const folder of process.argv.slice(2)) {
-  const path = `reports/mutation/${folder}.json`;
-  const report: Report = JSON.parse(readFileSync(path, 'utf8'));
-  stryker = report.framework?.version ?? stryker;
-  const mutants = Object.values(report.files).flatMap((file) => file.mutants);
-  all.push(...mutants);
-  folders[folder] = { ...scoreOf(mutants), ranAt: statSync(path).mtime.toISOString() };
-  for (const [file, each] of Object.entries(report.files)) {
-    if (each.mutants.length > 0) files[file] = scoreOf(each.mutants);
-    for (const mutant of each.mutants) {
-      if (mutant.status === 'Killed' || mutant.status === 'Timeout') continue;
-      const { line, column } = mutant.location.start;
-      survivors.push({
-        at: `${file}:${line}:${column}`,
-        status: mutant.status,
-        mutator: mutant.mutatorName,
-        replacement: mutant.replacement,
-      });
-    }
-  }
+interface Mutant {
+  readonly mutatorName: string;
+  readonly replacement?: string;
+  readonly status: string;
+  readonly location: { readonly start: { readonly line: number; readonly column: number } };
 }
 
-mkdirSync('docs/proof', { recursive: true });
-const proof = {
+interface Score {
+  /** Detected of all that could be run, 0–1. */
+  scoreRatio: number;
+  mutants: number;
+  /** By a failing test. */
+  killed: number;
+  /** By running into the time-out or the limit of loops. */
+  timedOut: number;
+  survived: number;
+  notCovered: number;
+}
+
+interface FolderProof extends Score {
+  commit: string;
+  /** The folder, its tests or the set-up differed from that commit. */
+  uncommitted: boolean;
+  ranAt: string;
+  machine: string;
+  node: string;
+  stryker: string;
+  seed: number;
+  files: Record<string, Score>;
+  survivors: { at: string; mutator: string; replacement: string; covered: boolean }[];
+}
+
+const [folder = ''] = process.argv.slice(2);
+const report: Report = JSON.parse(readFileSync(`reports/mutation/${folder}.json`, 'utf8'));
+const proof: Record<string, FolderProof> = existsSync(PROOF) ? JSON.parse(readFileSync(PROOF, 'utf8')) : {};
+proof[folder] = {
+  ...scoreOf(Object.values(report.files).flatMap((file) => file.mutants)),
   commit: git('rev-parse', 'HEAD'),
-  changedSinceCommit:
-    git('status', '--porcelain', '--', 'lib', 'tests/mutation', 'stryker.config.mjs') !== '',
-  writtenAt: new Date().toISOString(),
+  uncommitted: git('status', '--porcelain', '--', `lib/chaos/${folder}`, 'tests/mutation') !== '',
+  ranAt: new Date().toISOString(),
   machine: `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
   node: process.version,
-  stryker,
+  stryker: report.framework?.version ?? 'unknown',
   seed: MUTATION_SEED,
-  total: scoreOf(all),
-  folders,
-  files,
-  survivors,
+  files: Object.fromEntries(mutatedFiles().map(([file, mutants]) => [file, scoreOf(mutants)])),
+  survivors: mutatedFiles().flatMap(([file, mutants]) =>
+    mutants
+      .filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
+      .map(({ status, mutatorName, replacement = '', location: { start } }) => ({
+        at: `${file}:${start.line}:${start.column}`,
+        mutator: mutatorName,
+        replacement,
+        covered: status === 'Survived',
+      })),
+  ),
 };
-writeFileSync('docs/proof/mutation.json', `${JSON.stringify(proof, null, 1)}\n`);
-for (const [name, { scoreRatio, killed, mutants }] of Object.entries({ ...folders, total: proof.total })) {
-  console.log(`${name.padEnd(12)} ${(scoreRatio * 100).toFixed(1).padStart(5)} %  ${killed}/${mutants}`);
+const sorted = Object.fromEntries(Object.entries(proof).sort(([a], [b]) => a.localeCompare(b)));
+mkdirSync(dirname(PROOF), { recursive: true });
+writeFileSync(PROOF, `${JSON.stringify(sorted, null, 1)}\n`);
+for (const [name, { scoreRatio, killed, timedOut, mutants }] of Object.entries(sorted)) {
+  console.log(`${name.padEnd(12)} ${(scoreRatio * 100).toFixed(1)} %  ${killed + timedOut} of ${mutants}`);
 }
 
-/** Detected (killed by a failing test, or by running into its time-out) of all that could be run. */
-function scoreOf(mutants: Mutant[]) {
-  const count = (...statuses: string[]) => mutants.filter((each) => statuses.includes(each.status)).length;
-  const valid = count('Killed', 'Timeout', 'Survived', 'NoCoverage');
-  const killed = count('Killed', 'Timeout');
-  return {
-    scoreRatio: Math.round((killed / valid) * 10_000) / 10_000,
-    mutants: valid,
-    killed,
-    byTimeout: count('Timeout'),
-    survived: count('Survived'),
-    notCovered: count('NoCoverage'),
-    notRunnable: mutants.length - valid,
-  };
+function mutatedFiles(): [file: string, mutants: readonly Mutant[]][] {
+  return Object.entries(report.files)
+    .map(([file, { mutants }]): [string, readonly Mutant[]] => [file, mutants])
+    .filter(([, mutants]) => mutants.length > 0);
+}
+
+function scoreOf(mutants: readonly Mutant[]): Score {
+  const count = (wanted: string) => mutants.filter(({ status }) => status === wanted).length;
+  const [killed, timedOut] = [count('Killed'), count('Timeout')];
+  const [survived, notCovered] = [count('Survived'), count('NoCoverage')];
+  const valid = killed + timedOut + survived + notCovered;
+  const scoreRatio = Math.round(((killed + timedOut) / valid) * 10_000) / 10_000;
+  return { scoreRatio, mutants: valid, killed, timedOut, survived, notCovered };
 }
 
 function git(...args: string[]): string {

@@ -132,6 +132,25 @@ describe('DegradationManager', () => {
     ]);
   });
 
+  it('names what is still down on the way up, and in NORMAL all that came back since', async () => {
+    const { answers, changes, rounds } = makeManager();
+    for (const name of ['redis', 'yolo26'] as const) answers.set(name, down);
+    await rounds(3);
+    answers.delete('redis');
+    await rounds(2);
+    expect(changes.at(-1)).toMatchObject({
+      from: 'MINIMAL',
+      to: 'DEGRADED',
+      causes: [{ service: 'yolo26' }],
+    });
+    answers.clear();
+    await rounds(2);
+    expect(changes.at(-1)).toMatchObject({
+      to: 'NORMAL',
+      causes: [{ service: 'redis' }, { service: 'yolo26' }],
+    });
+  });
+
   it('names only what came back from the last outage', async () => {
     const { answers, changes, rounds } = makeManager();
     for (const name of ['yolo26', 'nemotron'] as const) {
@@ -160,6 +179,18 @@ describe('DegradationManager', () => {
     expect(changes.slice(told)).toEqual([]);
   });
 
+  it('takes the outcome of a check made elsewhere, with its error or a word of its own', async () => {
+    const { manager, rounds } = makeManager();
+    manager.register({ name: 'pubsub', critical: false });
+    await rounds(1);
+    const pubsub = () => manager.services().find(({ name }) => name === 'pubsub');
+    expect(pubsub()).toMatchObject({ checkedAt: null, healthy: true, consecutiveFailures: 0 });
+    manager.updateServiceHealth('pubsub', false, down);
+    expect(pubsub()).toMatchObject({ error: 'connect ECONNREFUSED', latencyMs: null });
+    manager.updateServiceHealth('pubsub', false);
+    expect(pubsub()).toMatchObject({ error: 'pubsub is down', consecutiveFailures: 2, healthy: false });
+  });
+
   it('asks `originOf` with the service', async () => {
     const { manager, answers, rounds } = makeManager({
       originOf: (_, service) => (service === 'redis' ? 'injected' : 'organic'),
@@ -176,12 +207,14 @@ describe('DegradationManager', () => {
   });
 
   it('fails a check at its own deadline, tells it by the signal, and lets the others count', async () => {
-    const { manager, clock, answers, checked } = makeManager();
+    const originOf = vi.fn(() => 'organic' as const);
+    const { manager, clock, answers, checked } = makeManager({ originOf });
     answers.set('yolo26', 'hangs');
     const round = manager.runRound();
     await turn();
     clock.advance(1000);
     await round;
+    expect(originOf).toHaveBeenCalledWith(expect.objectContaining({ code: 'DEADLINE_EXCEEDED' }), 'yolo26');
     const signal = checked.mock.calls.find(([name]) => name === 'yolo26')?.[1];
     expect(signal?.aborted).toBe(true);
     expect(manager.services().find(({ name }) => name === 'yolo26')).toMatchObject({
@@ -212,12 +245,67 @@ describe('DegradationManager', () => {
     clock.advance(1);
     await turn();
     expect(redisChecks()).toBe(2);
-    const stopped = manager.stop();
-    await stopped;
-    expect(manager.services().find(({ name }) => name === 'yolo26')?.consecutiveFailures).toBe(1);
-    clock.advance(60_000);
+    clock.advance(2000);
+    await turn();
+    clock.advance(2999);
     await turn();
     expect(redisChecks()).toBe(2);
+    clock.advance(1);
+    await turn();
+    expect(redisChecks()).toBe(3);
+    await manager.stop();
+    expect(manager.services().find(({ name }) => name === 'yolo26')?.consecutiveFailures).toBe(2);
+    clock.advance(60_000);
+    await turn();
+    expect(redisChecks()).toBe(3);
+  });
+
+  it('runs no further round after it was stopped between two, and may be stopped before it starts', async () => {
+    const { manager, clock, checked } = makeManager({ intervalMs: 1000 });
+    await manager.stop();
+    manager.start();
+    clock.advance(0);
+    await turn();
+    expect(checked).toHaveBeenCalledTimes(4);
+    await manager.stop();
+    for (let n = 0; n < 3; n++) {
+      clock.advance(1000);
+      await turn();
+    }
+    expect(checked).toHaveBeenCalledTimes(4);
+  });
+
+  it('counts no check that ends while it is being stopped', async () => {
+    const clock = new ManualClock();
+    const manager = new DegradationManager({ clock });
+    const answer = Promise.withResolvers<void>();
+    manager.register({ name: 'redis', critical: true, check: () => answer.promise });
+    manager.start();
+    clock.advance(0);
+    answer.resolve();
+    await manager.stop();
+    expect(manager.services()[0]?.checkedAt).toBeNull();
+  });
+
+  it('tells how long a check took, to a tenth of a millisecond, and leaves it alone once it has ended', async () => {
+    const clock = new ManualClock();
+    const manager = new DegradationManager({ clock });
+    const signals: AbortSignal[] = [];
+    const check = (signal: AbortSignal) => {
+      signals.push(signal);
+      return new Promise<void>((resolve) => clock.after(120.04, resolve));
+    };
+    manager.register({ name: 'redis', critical: true, check });
+    clock.advance(500);
+    manager.start();
+    clock.advance(0);
+    await turn();
+    clock.advance(120.04);
+    await turn();
+    expect(manager.services()[0]).toMatchObject({ latencyMs: 120, checkedAt: clock.now() });
+    await manager.stop();
+    clock.advance(60_000);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
   });
 
   it('joins a round that runs already', async () => {
@@ -243,6 +331,7 @@ describe('DegradationManager', () => {
     answers.set('nemotron', down);
     await rounds(2);
     expect(manager.features()).toEqual(['detection', 'events', 'media', 'ingest']);
+    expect([manager.has('detection'), manager.has('analysis')]).toEqual([true, false]);
     expect([manager.isUp('nemotron'), manager.isUp('yolo26'), manager.isUp('ftp')]).toEqual([
       false,
       true,
@@ -278,18 +367,41 @@ describe('DegradationManager', () => {
     });
   });
 
-  it('refuses a service twice, one it does not know, and thresholds out of range', () => {
+  it('keeps analysis without the detector, and detection without the analyst', () => {
+    const without = (down: string) => featuresOf('DEGRADED', (service) => service !== down);
+    expect(without('yolo26')).toEqual(['analysis', 'events', 'media', 'ingest']);
+    expect(without('nemotron')).toEqual(['detection', 'events', 'media', 'ingest']);
+  });
+
+  it('goes down and comes up at once with thresholds of 1', () => {
+    const thresholds = { failureThreshold: 1, recoveryThreshold: 1 };
+    const manager = new DegradationManager({ ...thresholds, clock: new ManualClock() });
+    manager.register({ name: 'yolo26', critical: false });
+    manager.updateServiceHealth('yolo26', false);
+    expect(manager.mode).toBe('DEGRADED');
+    manager.updateServiceHealth('yolo26', true);
+    expect(manager.mode).toBe('NORMAL');
+  });
+
+  it('refuses a service twice, and one that it does not know', () => {
     const { manager } = makeManager();
-    expect(() => manager.register({ name: 'redis', critical: true })).toThrow(TypeError);
-    expect(() => manager.updateServiceHealth('ftp', true)).toThrow(TypeError);
-    for (const wrong of [
-      { failureThreshold: 0 },
-      { recoveryThreshold: 0.5 },
-      { intervalMs: 0 },
-      { checkTimeoutMs: 0 },
-    ]) {
-      expect(() => new DegradationManager(wrong)).toThrow(RangeError);
-    }
+    expect(() => manager.register({ name: 'redis', critical: true })).toThrow(
+      new TypeError('Service redis is registered already'),
+    );
+    expect(() => manager.updateServiceHealth('ftp', true)).toThrow(
+      new TypeError('Service ftp is not registered'),
+    );
+  });
+
+  it.each([
+    ['failureThreshold', 0, 'a whole number from 1'],
+    ['recoveryThreshold', 0.5, 'a whole number from 1'],
+    ['intervalMs', 0, 'above 0'],
+    ['checkTimeoutMs', 0, 'above 0'],
+  ])('refuses %s of %s', (name, value, bound) => {
+    expect(() => new DegradationManager({ [name]: value })).toThrow(
+      new RangeError(`Expected ${name} to be ${bound}, got ${value}`),
+    );
   });
 });
 

@@ -4,7 +4,7 @@ import { emitSafely } from '../emit.ts';
 import { ChaosError } from '../errors.ts';
 import type { ServiceName } from '../faults/fault.ts';
 import { type Origin, type OriginOf, originByMark, originOfMany } from '../origin.ts';
-import { type Feature, featuresOf, MODES, type Mode, oneRung, targetMode } from './mode.ts';
+import { type Feature, featuresOf, type Mode, oneRung, targetMode } from './mode.ts';
 
 export interface DegradationOptions {
   /** From the start of one round to the start of the next, ms. @default 5000 */
@@ -341,8 +341,7 @@ export class DegradationManager extends EventEmitter<DegradationEvents> {
     this.#previous = from;
     this.#since = this.#options.clock.now();
     const down = this.#causes();
-    const up = MODES.indexOf(to) < MODES.indexOf(from);
-    const causes = up && down.length === 0 ? this.#comeBacks() : down;
+    const causes = down.length > 0 ? down : this.#comeBacks();
     if (to === 'NORMAL') this.#recovered.clear();
     emitSafely<DegradationEvents, 'modeChanged'>(this, 'modeChanged', { from, to, causes, at: this.#since });
   }
