@@ -73,3 +73,12 @@ it('tells the failed calls through each breaker apart, and nothing of a pipeline
   await agent.close();
   await until(async () => !(await metrics()).includes('breaker="redis"'));
 });
+
+it('counts alerts by code and service', async () => {
+  const { agent } = await system.agent('pipeline');
+  const text = 'uploads in a row timed out';
+  agent.fact('alert', 'UPLOAD_TIMEOUTS', { code: 'UPLOAD_TIMEOUTS', service: 'ftp', count: 5, text });
+  agent.fact('alert', 'DISK_LOW', { code: 'DISK_LOW', service: null, count: 1, text: 'disk space is low' });
+  await until(async () => (await metrics()).includes('{code="DISK_LOW",service="none"} 1'));
+  expect(await metrics()).toContain('brownout_alerts_total{code="UPLOAD_TIMEOUTS",service="ftp"} 1');
+});

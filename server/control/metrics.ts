@@ -44,7 +44,16 @@ export class Metrics {
       labelNames: ['type'],
       registers,
     });
-    sources.log.subscribe((fact) => facts.inc({ type: fact.type }));
+    const alerts = new Counter({
+      name: 'brownout_alerts_total',
+      help: 'Alerts by code and service',
+      labelNames: ['code', 'service'],
+      registers,
+    });
+    sources.log.subscribe((fact) => {
+      facts.inc({ type: fact.type });
+      if (fact.type === 'alert') alerts.inc({ code: fact.data.code, service: fact.data.service ?? 'none' });
+    });
     this.#gauge(
       'brownout_fault_hits',
       'Hits of each active fault by kind of call',
