@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -131,14 +131,7 @@ beforeAll(async () => {
     NEMOTRON_PORT: String(nemotron),
   };
   await startPipeline();
-  sql = new Postgres({
-    ...database,
-    user: postgres.user,
-    password: postgres.password,
-    database: postgres.database,
-  });
-  sql.on('error', () => {}); // the database is killed in one test
-  await sql.connect();
+  await connectSql();
 }, 60_000);
 
 afterAll(async () => {
@@ -152,22 +145,32 @@ afterAll(async () => {
   if (dataDir) await rm(dataDir, { recursive: true, force: true });
 });
 
-/** Uploads a frame as our cameras do; resolves when the server has accepted it. */
-async function upload(camera = 'cam-01'): Promise<string> {
+/** Uploads a file as our cameras do; resolves when the server has accepted it. */
+async function send(camera: string, name: string, bytes: Buffer): Promise<string> {
   const { ftp } = JSON.parse(await readFile(join(dataDir, 'credentials.json'), 'utf8')) as {
     ftp: Record<string, string>;
   };
-  const name = `frame-${uploads++}.jpg`;
+  const client = new Ftp();
+  await client.access({ ...wiring.direct.ftp, user: camera, password: ftp[camera] ?? '' });
+  await client.uploadFrom(Readable.from([bytes]), `${name}.part`);
+  await client.rename(`${name}.part`, name);
+  client.close();
+  return name;
+}
+
+async function upload(camera = 'cam-01'): Promise<string> {
   const noise = { width: 320, height: 240, channels: 3, background: '#444' } as const;
   const frame = await sharp({ create: { ...noise, noise: { type: 'gaussian', mean: 100, sigma: 60 } } })
     .jpeg({ quality: 90 })
     .toBuffer();
-  const client = new Ftp();
-  await client.access({ ...wiring.direct.ftp, user: camera, password: ftp[camera] ?? '' });
-  await client.uploadFrom(Readable.from([frame]), `${name}.part`);
-  await client.rename(`${name}.part`, name);
-  client.close();
-  return name;
+  return send(camera, `frame-${uploads++}.jpg`, frame);
+}
+
+async function connectSql(): Promise<void> {
+  const { user, password, database } = postgres;
+  sql = new Postgres({ ...wiring.direct.database, user, password, database });
+  sql.on('error', () => {}); // the database is killed in some tests
+  await sql.connect();
 }
 
 interface Outcome {
@@ -272,11 +275,56 @@ describe('the pipeline process', () => {
     await postgres.kill();
     await startPipeline();
     await postgres.restart();
-    const { user, password, database } = postgres;
-    sql = new Postgres({ ...wiring.direct.database, user, password, database });
-    await sql.connect();
+    await connectSql();
     for (const name of names) await eventually(name, { status: 'stored', risk_source: 'llm' }, 20_000);
   }, 40_000);
+
+  it('takes uploads while OFFLINE, refuses no job, and finishes them afterwards', async () => {
+    const queued = () => output.split('"stage":"queued"').length - 1;
+    await Promise.all([redis.kill(), postgres.kill()]);
+    await vi.waitFor(() => expect(output).toContain(' → OFFLINE'), { timeout: 10_000 });
+    const before = queued();
+    const names = await Promise.all(['cam-01', 'cam-02', 'cam-03'].map((camera) => upload(camera)));
+    await vi.waitFor(() => expect(queued()).toBe(before + 3), { timeout: 8000 });
+    expect((await readdir(join(dataDir, 'inbox'))).length).toBeGreaterThanOrEqual(3);
+    const letters = await readFile(join(dataDir, 'dlq', 'letters.jsonl'), 'utf8');
+    for (const name of names) expect(letters).not.toContain(name);
+    await Promise.all([redis.restart(), postgres.restart()]);
+    await connectSql();
+    for (const name of names) await eventually(name, { status: 'stored', risk_source: 'llm' }, 20_000);
+  }, 45_000);
+
+  it('stores a video as media: its detection is not run, and it makes no event', async () => {
+    const box = (name: string, content: Buffer) => {
+      const head = Buffer.alloc(8);
+      head.writeUInt32BE(content.length + 8, 0);
+      head.write(name, 4, 'latin1');
+      return Buffer.concat([head, content]);
+    };
+    const video = Buffer.concat([
+      box('ftyp', Buffer.from('isomiso2')),
+      box('moov', Buffer.alloc(40)),
+      box('mdat', Buffer.alloc(20_000, uploads)),
+    ]);
+    let calls = 0;
+    detector = (response, body) => {
+      calls++;
+      wellDetector(response, body);
+    };
+    const name = await send('cam-05', `clip-${uploads++}.mp4`, video);
+    const frame = await upload('cam-05');
+    await eventually(frame, { risk_source: 'llm' });
+    await eventually(name, { status: 'stored', degraded: false, owed: false, found: 0, risk_source: null });
+    const { rows } = await sql.query<{ kind: string; detection: string; upload_id: string }>(
+      'SELECT u.kind, d.detection, u.upload_id FROM uploads u JOIN detections d USING (upload_id) WHERE u.name = $1',
+      [name],
+    );
+    expect(rows).toMatchObject([{ kind: 'video', detection: 'not_run' }]);
+    expect(calls, 'calls of the detector, for the frame alone').toBe(1);
+    const media = await readdir(join(dataDir, 'media'), { recursive: true });
+    expect(media.filter((path) => path.includes(rows[0]?.upload_id ?? 'none'))).toHaveLength(1);
+    detector = wellDetector;
+  });
 
   it('ends within 3 s while its dependencies hang', async () => {
     detector = () => {};
