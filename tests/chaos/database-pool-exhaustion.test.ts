@@ -5,6 +5,7 @@ import type { Fault } from '#lib/protocol/faults.ts';
 import type { PoolStatus } from '#lib/protocol/state.ts';
 import type { Database, Queryable } from '#server/pipeline/database/database.ts';
 import { CheckoutTimeoutError, isDatabaseTrouble } from '#server/pipeline/database/database-error.ts';
+import { databaseUnavailable } from '#tests/support/fault-presets.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import { calmScenariosOf, databaseThrough, factsSince, healthOf, logSince, reportOf } from './real-parts.ts';
@@ -282,7 +283,7 @@ describe('database pool exhaustion', () => {
     const database = databaseThrough(system, { guard: (work) => breaker.execute(work) });
     let refused = 0;
     await prove({
-      faults: await system.startFault('database', 'connection_error'),
+      faults: await databaseUnavailable(system),
       behaviour: async () => {
         for (const state of ['CLOSED', 'OPEN']) {
           await expect(database.query('SELECT 2')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
@@ -301,7 +302,7 @@ describe('database pool exhaustion', () => {
 
   scenario('connection-refused-logged-and-alerted', async (prove) => {
     const since = Date.now();
-    const fault = await system.startFault('database', 'connection_error');
+    const fault = await databaseUnavailable(system);
     await prove({
       faults: fault,
       behaviour: async () => {

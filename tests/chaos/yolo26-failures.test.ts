@@ -7,6 +7,7 @@ import type { DlqPage } from '#lib/protocol/events.ts';
 import { DetectorUnavailableError, type Frame } from '#server/pipeline/work/detector.ts';
 import { checkHttp } from '#server/pipeline/work/health-checks.ts';
 import { HttpStatusError, HttpTimeoutError } from '#server/pipeline/work/http-call.ts';
+import { yolo26ConnectionError, yolo26ServerError, yolo26Timeout } from '#tests/support/fault-presets.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import {
@@ -64,7 +65,7 @@ const rowsSince = (since: number) =>
 
 describe('yolo26 failures', () => {
   scenario('timeout-raises-unavailable-error', async (prove) => {
-    const fault = await system.startFault('yolo26', 'timeout');
+    const fault = await yolo26Timeout(system);
     const since = Date.now();
     await prove({
       faults: fault,
@@ -100,7 +101,7 @@ describe('yolo26 failures', () => {
     const breaker = makeBreaker('yolo26');
     const call = () => breaker.execute(() => detect(undefined, 150));
     await prove({
-      faults: await system.startFault('yolo26', 'timeout'),
+      faults: await yolo26Timeout(system),
       behaviour: async () => {
         await failureOf(call());
         await failureOf(call());
@@ -149,7 +150,7 @@ describe('yolo26 failures', () => {
   });
 
   scenario('connection-error-raises-unavailable-error', async (prove) => {
-    const fault = await system.startFault('yolo26', 'connection_error');
+    const fault = await yolo26ConnectionError(system);
     const since = Date.now();
     const { port } = system.wiring.proxied.yolo26;
     let refused = 0;
@@ -182,7 +183,7 @@ describe('yolo26 failures', () => {
   scenario('health-check-returns-false-on-connection-error', async (prove) => {
     let refused = 0;
     await prove({
-      faults: await system.startFault('yolo26', 'connection_error'),
+      faults: await yolo26ConnectionError(system),
       behaviour: async () => {
         expect(await failureOf(checkHttp(system.wiring.proxied.yolo26, 500))).toMatchObject({
           code: 'ECONNREFUSED',
@@ -208,7 +209,7 @@ describe('yolo26 failures', () => {
   });
 
   scenario('5xx-error-raises-unavailable-error', async (prove) => {
-    const fault = await system.startFault('yolo26', 'server_error', { params: { status: 500 } });
+    const fault = await yolo26ServerError(system);
     const since = Date.now();
     await prove({
       faults: fault,
@@ -287,7 +288,7 @@ describe('yolo26 failures', () => {
         fact.type === 'breakerChanged' && fact.subject === 'yolo26' ? [fact.data] : [],
       );
     await prove({
-      faults: await system.startFault('yolo26', 'server_error'),
+      faults: await yolo26ServerError(system),
       behaviour: async () => {
         for (let failure = 0; failure < 3; failure++) await failureOf(breaker.execute(() => detect()));
         expect(breaker.path).toEqual(['CLOSED', 'OPEN']);
@@ -337,7 +338,7 @@ describe('yolo26 failures', () => {
   });
 
   scenario('detector-client-handles-file-not-found', async (prove) => {
-    const fault = await system.startFault('yolo26', 'timeout');
+    const fault = await yolo26Timeout(system);
     const since = Date.now();
     let uploadId = '';
     await prove({
