@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 afterAll(() => redis.close());
 
-function makeQueue(process: (job: FallbackJob<Payload>) => Promise<JobOutcome>) {
+function makeQueue(process: (job: FallbackJob<Payload>) => Promise<JobOutcome>, memoryMax = 3) {
   const letters: string[] = [];
   const queue = new WorkQueue<Payload>({
     name: 'detection',
@@ -27,7 +27,7 @@ function makeQueue(process: (job: FallbackJob<Payload>) => Promise<JobOutcome>) 
     concurrency: 4,
     lockMs: 2000,
     stalledMs: 1000,
-    tiers: [new MemoryTier<Payload>(3)],
+    tiers: [new MemoryTier<Payload>(memoryMax)],
     deadLetter: async (job) => void letters.push(job.id),
     guard: (call) => call(),
     process,
@@ -107,6 +107,36 @@ describe('WorkQueue', () => {
     await redis.restart();
     await vi.waitFor(() => expect(done.toSorted()).toEqual(['before', 'm1', 'm2', 'm3']), within);
     expect(queue.status()).toMatchObject({ tier: 'redis', tiers: { memory: 0 } });
+  });
+
+  it('drains at more than twice the rate at which new jobs come', async () => {
+    const backlog = 500;
+    const done = new Set<string>();
+    const { queue, add } = makeQueue(async ({ id }) => {
+      done.add(id);
+      return { kind: 'done' };
+    }, backlog * 4);
+    await vi.waitFor(() => add('first'), within);
+    await redis.kill();
+    for (let n = 0; n < backlog; n++) await add(`old-${n}`);
+    expect(queue.status().tiers.memory).toBe(backlog);
+    await redis.restart();
+    await vi.waitFor(() => expect(queue.status().tiers.memory).toBeLessThan(backlog), {
+      timeout: 8000,
+      interval: 1,
+    });
+    // From its first step on: 200 new ones a second, ten times what the cameras send.
+    const added: Promise<void>[] = [];
+    const coming = setInterval(() => added.push(add(`new-${added.length}`)), 5);
+    try {
+      await vi.waitFor(() => expect(queue.status().tiers.memory).toBe(0), { timeout: 8000, interval: 1 });
+      expect(added.length, 'new ones until nothing waits').toBeLessThan(backlog / 2);
+    } finally {
+      clearInterval(coming);
+      await Promise.all(added);
+    }
+    queue.setOpen(true);
+    await vi.waitFor(() => expect(done.size).toBe(backlog + added.length + 1), within);
   });
 
   it('forgets a job that was deleted behind its back', async () => {
