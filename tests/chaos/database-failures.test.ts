@@ -4,6 +4,7 @@ import { DegradationManager } from '#lib/chaos/degradation/degradation-manager.t
 import type { ServiceHealth } from '#lib/protocol/state.ts';
 import type { Queryable } from '#server/pipeline/database/database.ts';
 import { isDatabaseTrouble } from '#server/pipeline/database/database-error.ts';
+import { databaseSlow, databaseUnavailable } from '#tests/support/fault-presets.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import {
@@ -85,7 +86,7 @@ const OWN = { match: { sql: 'scenario_notes' } };
 describe('database failures', () => {
   scenario('degradation-manager-detects-database-failure', async (prove) => {
     const since = Date.now();
-    const fault = await system.startFault('database', 'connection_error');
+    const fault = await databaseUnavailable(system);
     await prove({
       faults: fault,
       behaviour: async () => {
@@ -155,14 +156,13 @@ describe('database failures', () => {
 
   scenario('slow-query-detected-by-health-check', async (prove) => {
     const { rounds, database } = managerOfDatabase(system, { checkTimeoutMs: 5000 });
+    await rounds(1); // it is connected
     await prove({
-      faults: await system.startFault('database', 'slow_query', {
-        params: { latencyMs: 1500 },
-        match: { sql: 'SELECT 1' },
-      }),
+      faults: await databaseSlow(system),
       behaviour: async () => {
-        await rounds(3);
-        expect(database()).toMatchObject({ healthy: false, error: 'Query read timeout' });
+        const [first] = await rounds(3);
+        expect(first?.error).toBe('Query read timeout');
+        expect(database()?.healthy).toBe(false);
         expect((await untilHealthy(false)).error).toMatch(/timeout|took longer/);
       },
       recovery: async () => {
@@ -257,7 +257,7 @@ describe('database failures', () => {
       return { status: answer.status, body: (await answer.json()) as { failing: ServiceHealth[] } };
     };
     await prove({
-      faults: await system.startFault('database', 'connection_error'),
+      faults: await databaseUnavailable(system),
       behaviour: async () => {
         await untilHealthy(false);
         const { status, body } = await ready();
@@ -276,7 +276,7 @@ describe('database failures', () => {
   scenario('consecutive-failures-tracked', async (prove) => {
     const { rounds } = managerOfDatabase(system);
     await prove({
-      faults: await system.startFault('database', 'connection_error'),
+      faults: await databaseUnavailable(system),
       behaviour: async () => {
         const seen = await rounds(3);
         expect(seen.map((each) => each?.consecutiveFailures)).toEqual([1, 2, 3]);
@@ -370,7 +370,7 @@ describe('database failures', () => {
     const changes: string[] = [];
     manager.on('modeChanged', ({ to }) => changes.push(to));
     await prove({
-      faults: await system.startFault('database', 'connection_error'),
+      faults: await databaseUnavailable(system),
       behaviour: async () => {
         await rounds(2);
         expect(database()).toMatchObject({ consecutiveFailures: 2, healthy: true });
@@ -438,7 +438,7 @@ describe('database failures', () => {
 
   scenario('error-message-cleared-on-recovery', async (prove) => {
     const { rounds } = managerOfDatabase(system, { recoveryThreshold: 2 });
-    const fault = await system.startFault('database', 'connection_error');
+    const fault = await databaseUnavailable(system);
     await prove({
       faults: fault,
       behaviour: async () => {
