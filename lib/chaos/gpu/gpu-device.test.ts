@@ -106,6 +106,238 @@ describe('GpuDevice kernels', () => {
   });
 });
 
+describe('GpuDevice turns', () => {
+  it('tells how long a kernel took and how long the running one has been running', async () => {
+    const { clock, device } = makeDevice();
+    const context = device.openContext('yolo26');
+    clock.advance(5000);
+    expect(device.kernelAgeMs).toBe(0);
+    const kernel = device.runKernel(context, 40);
+    await settle();
+    clock.advance(30);
+    expect(device.kernelAgeMs).toBe(30);
+    clock.advance(10);
+    expect(await kernel).toBe(40);
+    expect(device.kernelAgeMs).toBe(0);
+  });
+
+  it('does not begin for a caller that is gone already, and lets the next one in', async () => {
+    const { clock, device } = makeDevice();
+    const context = device.openContext('yolo26');
+    await expect(device.runKernel(context, 40, AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
+    const kernel = device.runKernel(context, 40);
+    await settle();
+    clock.advance(40);
+    await kernel;
+  });
+
+  it('runs a kernel to its end that has begun, whatever its caller wants', async () => {
+    const { clock, device } = makeDevice();
+    const context = device.openContext('yolo26');
+    const caller = new AbortController();
+    const waited = device.runKernel(context, 40);
+    const kernel = device.runKernel(context, 40, caller.signal);
+    await settle();
+    clock.advance(40);
+    await waited;
+    await settle();
+    caller.abort(new Error('gone'));
+    clock.advance(40);
+    expect(await kernel).toBe(40);
+  });
+
+  it('gives the turn on after work that failed', async () => {
+    const { clock, device } = makeDevice();
+    const context = device.openContext('yolo26');
+    const broken = device.occupy(context, () => Promise.reject(new Error('kernel')));
+    const next = device.runKernel(context, 40);
+    await expect(broken).rejects.toThrow('kernel');
+    await settle();
+    clock.advance(40);
+    await next;
+    clock.advance(960);
+    expect(device.status().utilisationRatio).toBe(0.04);
+  });
+
+  it('fails in a context that was spoilt while it ran, and ever after', async () => {
+    const { clock, device } = makeDevice();
+    const context = device.openContext('yolo26');
+    const kernel = device.runKernel(context, 40);
+    await settle();
+    context.corrupt();
+    clock.advance(40);
+    const spoilt = {
+      code: 'CONTEXT_CORRUPTED',
+      message: 'CUDA error: an illegal memory access was encountered',
+    };
+    await expect(kernel).rejects.toMatchObject(spoilt);
+    await expect(device.runKernel(context, 40)).rejects.toMatchObject(spoilt);
+    device.requireUsable(device.openContext('nemotron'));
+  });
+
+  it('tells a running kernel why it failed: card gone, or reset', async () => {
+    const { device } = makeDevice();
+    const first = device.runKernel(device.openContext('yolo26'), 40);
+    await settle();
+    device.reset();
+    await expect(first).rejects.toMatchObject({
+      name: 'GpuError',
+      code: 'CONTEXT_LOST',
+      message: 'CUDA error: context is destroyed',
+    });
+    const second = device.runKernel(device.openContext('yolo26'), 40);
+    await settle();
+    device.detach();
+    await expect(second).rejects.toMatchObject({
+      code: 'NO_DEVICE',
+      message: 'CUDA error: no CUDA-capable device is detected',
+    });
+  });
+});
+
+describe('GpuDevice presence', () => {
+  it('tells each Xid with its meaning and what to do, keeps the last 50, and stays for one that is not 79', () => {
+    const { clock, device } = makeDevice();
+    const heard: number[] = [];
+    device.on('xid', ({ code }) => heard.push(code));
+    expect(device.raiseXid(43)).toEqual({
+      code: 43,
+      at: clock.now(),
+      meaning: 'GPU stopped processing',
+      action: 'restart the application',
+    });
+    expect([device.available, device.absent]).toEqual([true, false]);
+    for (let n = 0; n < 50; n++) device.raiseXid(79);
+    expect([device.available, device.absent]).toEqual([false, false]);
+    clock.advance(1000);
+    const { xids } = device.status();
+    expect([xids.length, xids[0]?.code, heard.length]).toEqual([50, 79, 51]);
+  });
+
+  it('is absent while detached, and cold in every figure', () => {
+    const { clock, device } = makeDevice({ startUtilisation: 1 });
+    device.tenantUtilisation = 1;
+    const context = device.openContext('yolo26');
+    device.detach();
+    expect([device.available, device.absent, context.lost]).toEqual([false, true, true]);
+    expect(() => device.openContext('yolo26')).toThrow('no CUDA-capable device');
+    device.raiseXid(79); // says so, but nothing is there that could be lost
+    expect(device.absent).toBe(true);
+    clock.advance(1000);
+    expect(device.status()).toMatchObject({
+      available: false,
+      smClockMhz: 0,
+      powerW: 0,
+      utilisationRatio: 0,
+      clockEventReasons: 0,
+      throttled: [],
+      memory: {
+        totalMib: 24_564,
+        allocatedMib: 0,
+        cachedMib: 0,
+        tenantsMib: 0,
+        freeMib: 0,
+        largestFreeMib: 0,
+      },
+    });
+    device.reset();
+    expect([device.available, device.absent]).toEqual([true, false]);
+  });
+
+  it('keeps its heat over a reset, and is back at full clock', () => {
+    const { clock, device } = makeDevice({ startUtilisation: 1 });
+    device.tenantUtilisation = 1;
+    device.cooling = { sinkFactor: 4, inletDeltaK: 0, governor: true };
+    clock.advance(60_000);
+    const hotC = device.temperatureC;
+    expect(device.clockMhz).toBeLessThan(1500);
+    device.reset();
+    expect([device.temperatureC, device.clockMhz]).toEqual([hotC, 1800]);
+  });
+
+  it('takes no memory and no load for anyone while it is gone', () => {
+    const { clock, device } = makeDevice();
+    device.addPressure(
+      'f1',
+      new NeighbourPressure(device.memory, { rateMibPerSecond: 100, targetFreeMib: 0 }),
+    );
+    device.raiseXid(79);
+    const freeBytes = device.memory.freeBytes;
+    clock.advance(1000);
+    expect([device.status().memory.tenantsMib, device.memory.freeBytes]).toEqual([0, freeBytes]);
+  });
+});
+
+describe('GpuDevice sample', () => {
+  it('describes a card at rest', () => {
+    expect(makeDevice().device.status()).toEqual({
+      name: 'Simulated 24 GiB workstation GPU',
+      available: true,
+      memory: {
+        totalMib: 24_564,
+        allocatedMib: 450,
+        cachedMib: 0,
+        tenantsMib: 0,
+        freeMib: 24_114,
+        largestFreeMib: 24_114,
+      },
+      temperatureC: 32,
+      smClockMhz: 1800,
+      maxSmClockMhz: 1800,
+      powerW: 22,
+      utilisationRatio: 0,
+      clockEventReasons: CLOCK_EVENTS.idle,
+      throttled: [],
+      xids: [],
+    });
+  });
+
+  it('stays for a second, and shows at once that a context came or went', () => {
+    const { clock, device } = makeDevice();
+    device.tenantUtilisation = 0.5;
+    const before = device.status();
+    clock.advance(999);
+    expect(device.status()).toBe(before);
+    clock.advance(1);
+    expect(device.status()).toMatchObject({ utilisationRatio: 0.5 });
+    const context = device.openContext('yolo26');
+    expect(device.status()).toMatchObject({ utilisationRatio: 0.5, memory: { allocatedMib: 900 } });
+    device.closeContext(context);
+    expect(device.status().memory.allocatedMib).toBe(450);
+    device.detach();
+    expect(device.status().available).toBe(false);
+  });
+
+  it('is fully used at most, at the power cap then, and never idle', async () => {
+    const { clock, device } = makeDevice({ startUtilisation: 1 });
+    device.tenantUtilisation = 1;
+    const kernel = device.runKernel(device.openContext('yolo26'), 1000);
+    await settle();
+    clock.advance(1000);
+    await kernel;
+    expect(device.status()).toMatchObject({
+      utilisationRatio: 1,
+      powerW: 230,
+      clockEventReasons: CLOCK_EVENTS.softwarePowerCap,
+    });
+  });
+
+  it('shows as largest piece what a cache holds, when the card has less', () => {
+    const { device } = makeDevice({ totalMib: 2400 });
+    const { allocator } = device.openContext('yolo26');
+    allocator.free(allocator.allocate(800 * MIB));
+    device.openContext('nemotron');
+    expect(device.status().memory).toMatchObject({ cachedMib: 800, freeMib: 250, largestFreeMib: 800 });
+  });
+
+  it.each([-0.1, 1.1, Number.NaN])("refuses %s as tenants' load", (ratio) => {
+    const { device } = makeDevice();
+    expect(() => {
+      device.tenantUtilisation = ratio;
+    }).toThrow(`Expected ratio to be from 0 to 1, got ${ratio}`);
+  });
+});
+
 describe('GpuDevice heat', () => {
   it('shuts down with Xid 79 at 98 °C when the governor is off', () => {
     const { clock, device } = makeDevice({ startUtilisation: 1 });
@@ -181,6 +413,36 @@ describe('GpuDevice memory', () => {
     device.removePressure('f1');
     expect(() => context.allocator.allocate(180 * MIB)).toThrow(/out of memory/);
     device.closeContext(context);
+    expect(device.memory.freeBytes).toBe((24_564 - 450) * MIB);
+  });
+
+  it('opens no context whose overhead does not fit, and says why', () => {
+    const { device } = makeDevice({ totalMib: 1000 });
+    device.openContext('yolo26');
+    expect(() => device.openContext('nemotron')).toThrow(
+      expect.objectContaining({
+        figures: {
+          triedBytes: 450 * MIB,
+          totalBytes: 1000 * MIB,
+          freeBytes: 100 * MIB,
+          allocatedBytes: 0,
+          reservedBytes: 0,
+        },
+      }),
+    );
+  });
+
+  it('releases the pressure that another of the same name replaces', () => {
+    const { clock, device } = makeDevice();
+    const squeeze = () => new NeighbourPressure(device.memory, { rateMibPerSecond: 1000, targetFreeMib: 0 });
+    device.addPressure('f1', squeeze());
+    clock.advance(1000);
+    expect(device.status().memory.tenantsMib).toBe(1000);
+    device.addPressure('f1', squeeze());
+    clock.advance(1000);
+    expect(device.status().memory.tenantsMib).toBe(1000);
+    device.removePressure('f1');
+    device.removePressure('f1');
     expect(device.memory.freeBytes).toBe((24_564 - 450) * MIB);
   });
 

@@ -144,8 +144,10 @@ export class FragmentPressure implements MemoryPressure {
     allocator.emptyCache();
     const between: Allocation[] = [];
     while (this.#isRoom(0)) {
-      this.#pinned.push(allocator.allocate(PIECE_BYTES));
-      for (let piece = 1; piece < PIECES_IN_SEGMENT; piece++) between.push(allocator.allocate(PIECE_BYTES));
+      // Those that fill up an older segment are not needed there: its first piece is pinned.
+      const piece = allocator.allocate(PIECE_BYTES);
+      if (piece.offset === 0) this.#pinned.push(piece);
+      else between.push(piece);
     }
     for (const piece of between) allocator.free(piece);
   }
