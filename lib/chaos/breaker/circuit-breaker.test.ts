@@ -48,6 +48,21 @@ function makeBreaker(overrides: Partial<BreakerOptions> = {}) {
   return { breaker, clock, changes, fail, open, start };
 }
 
+/** A breaker whose timer is late: time has passed, and no callback has run. */
+function makeLate() {
+  const clock = new ManualClock();
+  let skewMs = 0;
+  const late = {
+    now: () => clock.now(),
+    monotonicMs: () => clock.monotonicMs() + skewMs,
+    after: (ms: number, callback: () => void) => clock.after(ms, callback),
+  };
+  const lateBy = (ms: number) => {
+    skewMs = ms;
+  };
+  return { ...makeBreaker({ clock: late }), lateBy };
+}
+
 describe('CircuitBreaker', () => {
   describe('CLOSED', () => {
     it('opens at the threshold of consecutive failures and passes each error on', async () => {
@@ -135,18 +150,20 @@ describe('CircuitBreaker', () => {
     });
 
     it('lets a trial through at the time even when its timer is late', async () => {
-      const clock = new ManualClock();
-      let skewMs = 0;
-      const late = {
-        now: () => clock.now(),
-        monotonicMs: () => clock.monotonicMs() + skewMs,
-        after: (ms: number, callback: () => void) => clock.after(ms, callback),
-      };
-      const { breaker, open } = makeBreaker({ clock: late });
+      const { breaker, open, lateBy } = makeLate();
       await open();
-      skewMs = 8000;
+      lateBy(8000);
       await expect(breaker.execute(works)).resolves.toBe('ok');
       expect(breaker.state).toBe('HALF_OPEN');
+    });
+
+    it('lets a call through when a listener closes it at the time of the trial', async () => {
+      const { breaker, open, lateBy } = makeLate();
+      await open();
+      breaker.on('stateChanged', ({ to }) => to === 'HALF_OPEN' && breaker.close());
+      lateBy(8000);
+      await expect(breaker.execute(works)).resolves.toBe('ok');
+      expect(breaker.state).toBe('CLOSED');
     });
 
     it('waits by the monotonic clock', async () => {
@@ -198,6 +215,7 @@ describe('CircuitBreaker', () => {
         reason: 'trial_failed',
         failures: 1,
       });
+      expect(breaker.status()).toMatchObject({ state: 'OPEN', failures: 1, retryAfterMs: 8000 });
       clock.advance(7999);
       expect(breaker.state).toBe('OPEN');
       clock.advance(1);

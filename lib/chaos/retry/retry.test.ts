@@ -115,6 +115,7 @@ describe('retry', () => {
     ['null', null],
     ['undefined', undefined],
     ['an error whose wait is not a number', Object.assign(new Error('429'), { retryAfterMs: '7000' })],
+    ['an error whose wait is not even that', Object.assign(new Error('429'), { retryAfterMs: Number.NaN })],
   ])('waits its own time after %s', async (_, thrown) => {
     const { run, waitsMs } = makeRetry();
     await expect(run(failing(1, thrown))).resolves.toBe('attempt 2');
