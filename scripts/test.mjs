@@ -6,12 +6,14 @@ import { ensureChromium, ensureRedis } from './setup/programs.mjs';
 import { fail, ROOT, run } from './setup/run.mjs';
 
 /**
- * `npm test [-- FILTER …]`: static checks, then every test against real servers and a real browser.
+ * `npm test [-- FILTER …]`: static checks, then every test against real servers and a real browser, the ten chaos suites
+ * among them, and of a few scenarios, drawn anew each time, whether they notice when their behaviour is gone.
  * `npm run test:chaos [-- SUITE …]`: the ten chaos suites; `npm run scenarios`: with the list of what is proven;
  * `npm run scenarios -- --sabotage [--seed N] [--count N] [SUITE|ID …]`: each must notice when its behaviour is gone.
  * `npm run faults`: the tests of the fault catalogue, then each of its entries with its test.
  * `npm run soak`: the runs that take longer. Ends with one line that counts.
  */
+const DRAWN = 20;
 const soak = process.argv.includes('--soak');
 const faults = process.argv.includes('--faults');
 const scenarios = process.argv.includes('--scenarios');
@@ -26,23 +28,15 @@ const chromium = ensureChromium();
 ensureBuild(node);
 
 const env = { CHROMIUM_PATH: chromium, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}` };
-if (process.argv.includes('--sabotage')) {
-  const quicker = { ...env, NO_COLOR: '1', UNTIL_SCALE: '0.6' }; // most sabotages show by a wait that is in vain
-  process.exit(
-    run(
-      node,
-      ['--disable-warning=ExperimentalWarning', 'scripts/sabotage.ts', ...sabotageArguments()],
-      quicker,
-    ),
-  );
-}
+if (process.argv.includes('--sabotage'))
+  process.exit(sabotage(process.argv.slice(2).filter((argument) => argument !== '--scenarios')));
 if (!soak && !chaos && filters.length === 0 && run('npm', ['run', '--silent', 'check'], env) !== 0)
   fail('The static checks failed: see above');
 
 const report = join(ROOT, 'reports', 'tests.json');
 mkdirSync(join(ROOT, 'reports'), { recursive: true });
 rmSync(report, { force: true });
-const projects = soak ? ['soak'] : chaos ? ['chaos'] : ['unit', 'e2e'];
+const projects = soak ? ['soak'] : chaos ? ['chaos'] : ['unit', 'e2e', 'chaos'];
 const status = run(
   node,
   [
@@ -57,8 +51,12 @@ const status = run(
   env,
 );
 const whole = !soak && !chaos && filters.length === 0;
-const listing = scenarios ? 'list-scenarios.ts' : faults || whole ? 'list-fault-proofs.ts' : undefined;
-const unproven = listing ? run(node, [`scripts/${listing}`, ...(whole ? ['--gaps'] : [])], env) : 0;
+const lists = [
+  ...(faults || whole ? ['list-fault-proofs.ts'] : []),
+  ...(scenarios || whole ? ['list-scenarios.ts'] : []),
+];
+const unproven = lists.map((list) => run(node, [`scripts/${list}`, ...(whole ? ['--gaps'] : [])], env));
+const unnoticed = whole && status === 0 ? sabotage(['--count', String(DRAWN)]) : 0;
 const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
   readFileSync(report, 'utf8'),
 );
@@ -66,8 +64,9 @@ const skipped = numPendingTests + numTodoTests;
 console.log(
   `\n${numPassedTests} passed, ${numFailedTests} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
 );
-process.exit(status === 0 && numPassedTests === 0 ? 1 : status || unproven);
+process.exit(status || Math.max(unnoticed, numPassedTests === 0 ? 1 : 0, ...unproven));
 
-function sabotageArguments() {
-  return process.argv.slice(2).filter((argument) => argument !== '--scenarios');
+function sabotage(args) {
+  const quicker = { ...env, NO_COLOR: '1', UNTIL_SCALE: '0.6' }; // most sabotages show by a wait that is in vain
+  return run(node, ['--disable-warning=ExperimentalWarning', 'scripts/sabotage.ts', ...args], quicker);
 }
