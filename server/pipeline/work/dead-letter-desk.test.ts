@@ -87,6 +87,24 @@ describe('DeadLetterDesk', () => {
     await desk.close();
   });
 
+  it('gives many back at the rate that was asked for', async () => {
+    const { desk, clock, queued } = await makeDesk();
+    for (const id of ['u1', 'u2', 'u3']) await desk.writeJob(job(id), failure(id, false));
+    expect(await desk.redrive({ queue: 'detection', ratePerSecond: 2 })).toEqual({ accepted: 3 });
+    const atMs: number[] = [];
+    await vi.waitFor(
+      () => {
+        for (let n = atMs.length; n < queued.length; n++) atMs.push(clock.monotonicMs());
+        clock.advance(20);
+        expect(atMs).toHaveLength(3);
+      },
+      { timeout: 10_000, interval: 2 },
+    );
+    const gaps = atMs.slice(1).map((at, index) => at - (atMs[index] ?? 0));
+    expect(Math.min(...gaps), 'ms between two').toBeGreaterThanOrEqual(480);
+    await desk.close();
+  });
+
   it('submits a quarantined upload again, and cannot give back one that was never accepted', async () => {
     const { desk, resubmitted } = await makeDesk();
     const upload = {

@@ -241,6 +241,19 @@ describe('the pipeline process', () => {
     detector = wellDetector;
   });
 
+  it('detects a frame again that came while the detector was warming up', async () => {
+    let calls = 0;
+    detector = (response, body) => {
+      if (calls++ < 2) json(response, 200, { ...detected, detections: [], warming_up: true });
+      else wellDetector(response, body);
+    };
+    const name = await upload('cam-06');
+    await eventually(name, { status: 'stored', degraded: false, owed: true, found: 0 });
+    await eventually(name, { degraded: false, owed: false, found: 1 }, 20_000);
+    expect(calls).toBe(3);
+    detector = wellDetector;
+  }, 40_000);
+
   it('makes a dead letter of a frame that the detector refuses, without trying again', async () => {
     let calls = 0;
     detector = (response) => {
