@@ -18,6 +18,7 @@ export interface ExtraUpload {
 const MIB = 2 ** 20;
 /** Above the smallest size that the intake takes, so that only the format is wrong. */
 const TEXT_BYTES = 16 * 1024;
+const VIDEO_BYTES = 32 * 1024;
 /** Share of a damaged picture that is as it was. */
 const WHOLE_SHARE = 0.6;
 
@@ -68,6 +69,7 @@ function makeExtra(
 ): { name: string; bytes: Buffer } {
   switch (faultType) {
     case 'corrupted_file': {
+      if (params['content'] === 'video') return { name: `${base}-corrupted.mp4`, bytes: cutVideo() };
       const bytes = Buffer.from(frame);
       return {
         name: `${base}-corrupted.jpg`,
@@ -88,4 +90,19 @@ function makeExtra(
     default:
       return { name: `${base}-duplicate.jpg`, bytes: frame };
   }
+}
+
+/** An MP4 that ends in the middle of its media data, as a recording does that was cut off. */
+function cutVideo(): Buffer {
+  const box = (name: string, bytes: number) => {
+    const head = Buffer.alloc(8);
+    head.writeUInt32BE(bytes, 0);
+    head.write(name, 4, 'latin1');
+    return head;
+  };
+  const index = [box('moov', 40), Buffer.alloc(32)];
+  return Buffer.concat(
+    [box('ftyp', 16), Buffer.from('isomiso2'), ...index, box('mdat', VIDEO_BYTES * 2)],
+    VIDEO_BYTES,
+  );
 }

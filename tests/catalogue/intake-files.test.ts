@@ -78,6 +78,7 @@ async function isRefused(
   );
 }
 
+const idsOf = async ({ intake }: IntakeFaultBench) => [...(await intake.intake.acceptedIds()).keys()];
 const filesIn = ({ dataDir }: IntakeBench, folder: string) => readdir(join(dataDir, folder));
 
 proveFault('ftp', 'disk_full', openIntake, {
@@ -88,6 +89,38 @@ proveFault('ftp', 'disk_full', openIntake, {
     (await isRefused(bench, 452, 'DISK_FULL')) &&
     bench.intake.intake.metrics().freeRatio === 0 &&
     (await filesIn(bench.intake, 'incoming')).length === 0,
+});
+
+proveFault('ftp', 'disk_full', openIntake, {
+  variant: 'low',
+  params: { freeRatio: 0.05 },
+  ttlMs: 1500,
+  hitKind: 'probe',
+  serves: isTaken,
+  seesEffect: async (bench) =>
+    bench.intake.intake.metrics().freeRatio === 0.05 &&
+    bench.intake.sink.alerts.length === 1 &&
+    bench.intake.sink.alerts[0]?.code === 'DISK_LOW' &&
+    (await isTaken(bench)),
+});
+
+proveFault('ftp', 'permission_denied', openIntake, {
+  variant: 'read',
+  params: { step: 'read' },
+  ttlMs: 2500,
+  hitKind: 'read',
+  async serves(bench) {
+    return (await isTaken(bench)) && bench.intake.sink.submitted.length === (await idsOf(bench)).length;
+  },
+  async seesEffect(bench) {
+    const { intake, upload } = bench;
+    const alerted = intake.sink.alerts.length;
+    const id = await upload();
+    const isHandedOn = () => intake.sink.submitted.some((each) => each.id === id);
+    const isStuck = () => intake.sink.alerts.slice(alerted).some(({ code }) => code === 'UPLOAD_STUCK');
+    const seen = await until('its fate', 5000, () => (isHandedOn() && 'taken') || (isStuck() && 'stuck'), 20);
+    return seen === 'stuck' && !isHandedOn() && (await intake.intake.inboxIds()).has(String(id));
+  },
 });
 
 proveFault('ftp', 'permission_denied', openIntake, {

@@ -198,6 +198,15 @@ proveFault('ftp', 'corrupted_file', openCameras, {
   seesEffect: isQuarantinedExtra('corrupted_file', 'CORRUPT_IMAGE'),
 });
 
+proveFault('ftp', 'corrupted_file', openCameras, {
+  variant: 'video',
+  params: { content: 'video' },
+  ttlMs: 2500,
+  hitKind: 'STOR',
+  serves,
+  seesEffect: isQuarantinedExtra('corrupted_file', 'CORRUPT_VIDEO', (_, name) => name.endsWith('.mp4')),
+});
+
 proveFault('ftp', 'invalid_format', openCameras, {
   ttlMs: 2500,
   hitKind: 'STOR',

@@ -4,7 +4,7 @@ import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
 import type { DiskProbe } from './disk-space.ts';
 
 /** Where a file is on its way through the intake. */
-export type FileStep = 'store' | 'accept';
+export type FileStep = 'store' | 'write' | 'accept' | 'read';
 
 /**
  * The layer between the intake and its file system in which the faults on files act. `chmod` would not do: root
@@ -20,8 +20,7 @@ export class FileFaults {
 
   /** @throws {Error} as the file system would, with the code that its type names, when a fault hits this step */
   check(step: FileStep, file: string): void {
-    const acts = ({ params }: FaultSpec) => (params['step'] ?? 'store') === step;
-    const acting = FAILURES.filter(({ type }) => this.#armed(type).some(acts));
+    const acting = FAILURES.filter(({ type }) => this.#armed(type).some((fault) => actsAt(step, fault)));
     if (acting.length === 0) return;
     const types = acting.map(({ type }) => type);
     const fault = this.#injector?.decide('ftp', { kind: step, file }, types)?.fault;
@@ -39,8 +38,11 @@ export class FileFaults {
   /** A full disk has no space left, also for who asks. With a ratio below 1 only single writes fail. */
   probe(real: DiskProbe): DiskProbe {
     return async (path) => {
-      const isFull = this.#armed('disk_full').some(({ ratio, match }) => ratio === 1 && match === undefined);
-      return isFull ? 0 : real(path);
+      const full = this.#armed('disk_full').find(({ ratio, match }) => ratio === 1 && match === undefined);
+      if (!full) return real(path);
+      const freeRatio = freeRatioOf(full);
+      if (freeRatio > 0) this.#injector?.recordHit(full.id, 'probe');
+      return freeRatio;
     };
   }
 
@@ -48,5 +50,15 @@ export class FileFaults {
     return this.#injector?.active('ftp').filter((fault) => fault.type === type) ?? [];
   }
 }
+
+function actsAt(step: FileStep, fault: FaultSpec): boolean {
+  const { type, params, ratio, failFirst } = fault;
+  if (type !== 'disk_full') return (params['step'] ?? 'store') === step;
+  if (freeRatioOf(fault) > 0) return false;
+  // What is being received fails as well, unless uploads are to be hit one by one.
+  return step === 'store' || (step === 'write' && ratio === 1 && failFirst === undefined);
+}
+
+const freeRatioOf = ({ params }: FaultSpec) => Number(params['freeRatio'] ?? 0);
 
 const FAILURES = FAULT_TYPES.flatMap(({ type, fileError }) => (fileError ? [{ type, ...fileError }] : []));

@@ -101,7 +101,7 @@ export class InboxWatcher {
     this.#work();
   }
 
-  /** Puts an upload through validation again, also when it was submitted before. */
+  /** Puts an upload through validation again, also when it was submitted before; failed tries go on being counted. */
   resubmit(id: string): void {
     const phase = this.#phases.get(id);
     if (phase?.kind === 'queued') return;
@@ -110,7 +110,7 @@ export class InboxWatcher {
       return;
     }
     if (phase?.kind === 'waiting') phase.timer.cancel();
-    this.#enqueue(id, 0);
+    this.#enqueue(id, phase?.kind === 'waiting' ? phase.attempts : 0);
     this.#work();
   }
 
@@ -254,13 +254,14 @@ export class InboxWatcher {
 
   /** @returns whether the file stays in the inbox, owned by the work part from now on */
   async #handOver(id: string): Promise<boolean> {
-    const { find, locate, validate, quarantine, sink, discard, logger } = this.#options;
+    const { find, locate, validate, quarantine, sink, discard, files, logger } = this.#options;
     const upload = await find(id);
     if (!upload) return false;
     const { traceId } = upload;
     const told = { traceId, uploadId: id, camera: upload.camera };
     if (await this.#deleted(upload)) return false;
     try {
+      files.check('read', upload.name);
       const verdict = await validate(upload);
       if (!verdict.valid) {
         const { code, message } = verdict;

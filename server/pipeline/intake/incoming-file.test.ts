@@ -22,6 +22,7 @@ async function makeFile() {
     maxBytes: 1000,
     timeoutMs: 100,
     clock,
+    beforeWrite: () => {},
     refuse: (error) => error as Error,
     onEnd,
     onBroken,

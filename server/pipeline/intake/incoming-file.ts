@@ -13,6 +13,8 @@ export interface IncomingFileOptions {
   /** Silence after which the upload is given up, ms. */
   timeoutMs: number;
   clock: Clock;
+  /** Runs before bytes are written. @throws what the disk would say */
+  beforeWrite: () => void;
   /** What the upload is refused with when the disk does not take its bytes. */
   refuse: (error: unknown) => Error;
   /** Runs at the end of the data, before the positive reply. What it throws refuses the upload. */
@@ -54,17 +56,19 @@ export class IncomingFile extends Writable {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#watch();
-    const { handle, maxBytes, refuse } = this.#options;
+    const { handle, maxBytes, beforeWrite, refuse } = this.#options;
     if (this.#sizeBytes + chunk.length > maxBytes) {
       done(new FtpRefusal(552, `More than ${maxBytes} bytes`));
       return;
     }
     if (this.#head.length < HEAD_BYTES) this.#head = Buffer.concat([this.#head, chunk]);
-    handle.writeFile(chunk).then(
-      () => {
-        this.#sizeBytes += chunk.length;
-        done();
-      },
+    const write = async () => {
+      beforeWrite();
+      await handle.writeFile(chunk);
+      this.#sizeBytes += chunk.length;
+    };
+    write().then(
+      () => done(),
       (error: unknown) => done(refuse(error)),
     );
   }

@@ -167,6 +167,7 @@ export class IncomingUploads {
       maxBytes: maxBytes * CUT_OFF_FACTOR,
       timeoutMs: uploadTimeoutMs,
       clock,
+      beforeWrite: () => files.check('write', name),
       refuse: (error) => this.#storageRefusal(error),
       onEnd: async ({ sizeBytes, head }) => {
         incoming.sizeBytes = sizeBytes;

@@ -290,6 +290,18 @@ describe('intake: hand-over', () => {
     expect(sink.alerts).toEqual([{ code: 'UPLOAD_STUCK', count: 5 }]);
   });
 
+  it('goes on counting the failed tries of an upload that is submitted again meanwhile', async () => {
+    const { intake, sink, login } = await bench({ retryMs: 60_000 });
+    sink.onSubmit = () => {
+      throw new Error('no tier takes it');
+    };
+    const id = idIn(await (await login()).upload('retry.jpg', await makeFrame()));
+    await until(async () => {
+      await intake.resubmit(id);
+      expect(sink.alerts).toEqual([{ code: 'UPLOAD_STUCK', count: 5 }]);
+    });
+  });
+
   it('submits each upload once however often it is looked at, and again when asked to', async () => {
     const { intake, sink, login } = await bench({ scanIntervalMs: 10 });
     const ftp = await login();
