@@ -2,17 +2,24 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import type { DlqPage } from '#lib/protocol/events.ts';
+import type { Sidecar } from '#server/pipeline/intake/quarantine.ts';
 import { untilAttribute } from './console-page.ts';
 import type { System } from './system.ts';
 import { until } from './until.ts';
 
+/** A file in quarantine, with its reason; `path` is its own. */
+type Quarantined = Sidecar & { path: string };
+
 /** Sidecars of the quarantine, read from disk. */
-export function quarantined(system: System): { uploadId: string | null; name: string; code: string }[] {
+export function quarantined(system: System): Quarantined[] {
   const directory = join(system.dataDir, 'quarantine');
   if (!existsSync(directory)) return [];
   return readdirSync(directory)
     .filter((file) => file.endsWith('.json'))
-    .map((file) => JSON.parse(readFileSync(join(directory, file), 'utf8')));
+    .map((file) => ({
+      ...(JSON.parse(readFileSync(join(directory, file), 'utf8')) as Sidecar),
+      path: join(directory, file.slice(0, -'.json'.length)),
+    }));
 }
 
 export interface Accounts {
@@ -65,7 +72,7 @@ export async function accountFor(
   return result;
 }
 
-async function deadLetters(system: System): Promise<DlqPage['items']> {
+export async function deadLetters(system: System): Promise<DlqPage['items']> {
   const items: DlqPage['items'] = [];
   let cursor: string | null = '';
   while (cursor !== null) {
