@@ -12,7 +12,7 @@ import type { FactData, FactType } from '#lib/protocol/facts.ts';
 import type { DlqStatus, LedgerStatus, QueueStatus } from '#lib/protocol/state.ts';
 import type { DependencyAddresses } from '#server/dependency-addresses.ts';
 import type { Logger } from '#server/logging.ts';
-import type { Broadcaster, Cache, EventRecord, Intake, IntakeSink } from '../contracts.ts';
+import type { Broadcaster, Cache, EventRecord, Intake, IntakeSink, ValidUpload } from '../contracts.ts';
 import type { Database } from '../database/database.ts';
 import { migrate } from '../database/migrate.ts';
 import { CallWindow } from '../dependencies/call-window.ts';
@@ -159,6 +159,9 @@ export async function createWork(options: WorkOptions): Promise<Work> {
   const timedOut = (service: 'yolo26' | 'nemotron', breaker: CircuitBreaker) => () =>
     broadcaster.timedOut(service, Math.round(breaker.status().retryAfterMs ?? profile.queue.parkMs));
 
+  const tellDuplicate = ({ id, camera, traceId }: ValidUpload, originalId: string) =>
+    logger.info({ stage: 'duplicate', uploadId: id, camera, traceId, originalId }, 'duplicate upload');
+
   const detection = new DetectionWork({
     db,
     intake: {
@@ -183,6 +186,11 @@ export async function createWork(options: WorkOptions): Promise<Work> {
       const found = outcome.kind === 'done' ? outcome.result.detections.length : 0;
       const { id, camera, traceId } = upload;
       eventMaking.add({ uploadId: id, camera, detections: found, traceId });
+    },
+    onDuplicate: (upload, originalId) => {
+      open.settled(upload.id);
+      desk.resolveUpload(upload.id).catch((error: unknown) => logger.warn({ err: error }, 'dead letter'));
+      tellDuplicate(upload, originalId);
     },
     onTimedOut: timedOut('yolo26', breakers.yolo26),
     onRetryAfter: (retryAfterMs) => {
@@ -320,8 +328,7 @@ export async function createWork(options: WorkOptions): Promise<Work> {
     async recordDuplicate(upload, originalId) {
       await storeDuplicate(db, upload, originalId);
       open.settled(upload.id);
-      const { id, camera, traceId } = upload;
-      logger.info({ stage: 'duplicate', uploadId: id, camera, traceId, originalId }, 'duplicate upload');
+      tellDuplicate(upload, originalId);
     },
     deadLetter: (letter) => desk.writeUpload(letter),
     async drop(uploadId, reason) {

@@ -74,6 +74,7 @@ function makeWork() {
     deadLetter: async (job, _error, retryable) => void letters.push({ attempts: job.attempts, retryable }),
     isDead: () => false,
     onStored: () => {},
+    onDuplicate: () => {},
     onTimedOut: () => {},
     onRetryAfter: () => {},
   });

@@ -28,6 +28,8 @@ export interface DetectionWorkOptions {
   isDead: (uploadId: string) => boolean;
   /** The upload's row has committed. */
   onStored: (upload: ValidUpload, outcome: DetectionOutcome) => void;
+  /** Its content was stored as another upload shortly before: the upload's row says so. */
+  onDuplicate: (upload: ValidUpload, originalId: string) => void;
   /** The detector timed out on this many frames, or asked to be left alone for a while. */
   onTimedOut: () => void;
   onRetryAfter: (retryAfterMs: number) => void;
@@ -126,15 +128,22 @@ export class DetectionWork {
   }
 
   async #store(job: FallbackJob<DetectionPayload>, outcome: DetectionOutcome): Promise<JobOutcome> {
-    const { db, logger, onStored } = this.#options;
+    const { db, onStored, onDuplicate } = this.#options;
     const upload = job.payload;
+    let home: Awaited<ReturnType<typeof storeUpload>>;
     try {
-      await storeUpload(db, upload, outcome);
+      home = await storeUpload(db, upload, outcome);
     } catch (error) {
       return this.#databaseFailed(job, error);
     }
+    if (home.status === 'duplicate') {
+      onDuplicate(upload, home.originalId);
+      await this.#tidy(upload.id, 'duplicate');
+      return { kind: 'done' };
+    }
     onStored(upload, outcome);
     await this.#tidy(upload.id, 'stored');
+    const { logger } = this.#options;
     const result = outcome.kind === 'done' ? outcome.result : undefined;
     logger.info(
       {

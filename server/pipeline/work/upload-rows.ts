@@ -53,9 +53,26 @@ function frameOf(row: FrameRecord): FrameRow {
   };
 }
 
-/** Stores an upload and its detections in one transaction. Repeating it changes nothing. */
-export function storeUpload(db: Database, upload: ValidUpload, outcome: DetectionOutcome): Promise<void> {
+/** As long as the claim of a hash in the cache lives. */
+const SAME_CONTENT_SECONDS = 300;
+
+/**
+ * Stores an upload and its detections in one transaction. Repeating it changes nothing.
+ *
+ * An upload whose content was stored under another id shortly before becomes its duplicate instead. The claim in the
+ * cache finds nearly all of them earlier, but a claim can be skipped or lost with Redis; the rows cannot.
+ */
+export function storeUpload(
+  db: Database,
+  upload: ValidUpload,
+  outcome: DetectionOutcome,
+): Promise<{ status: 'stored' } | { status: 'duplicate'; originalId: string }> {
   return db.transaction(async (tx) => {
+    const originalId = await sameContent(tx, upload);
+    if (originalId !== undefined) {
+      await insertUpload(tx, upload, 'duplicate', originalId);
+      return { status: 'duplicate', originalId };
+    }
     await insertUpload(tx, upload, 'stored', null);
     const result = outcome.kind === 'done' ? outcome.result : undefined;
     const unavailable = outcome.kind === 'unavailable';
@@ -77,7 +94,26 @@ export function storeUpload(db: Database, upload: ValidUpload, outcome: Detectio
         upload.capturedAt === null ? null : new Date(upload.capturedAt),
       ],
     );
+    return { status: 'stored' };
   });
+}
+
+/** Id of the upload under which the same content is stored; of two that commit at once the second one sees the first. */
+async function sameContent(
+  tx: Queryable,
+  { id, sha256, acceptedAt }: ValidUpload,
+): Promise<string | undefined> {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [sha256]);
+  const [row] = await tx.query<{ upload_id: string; duplicate_of: string | null }>(
+    `SELECT upload_id, duplicate_of FROM uploads
+     WHERE upload_id = $2 OR (sha256 = $1 AND status = 'stored'
+       AND abs(extract(epoch FROM accepted_at - $3::timestamptz)) <= $4)
+     ORDER BY upload_id <> $2, accepted_at LIMIT 1`,
+    [sha256, id, new Date(acceptedAt), SAME_CONTENT_SECONDS],
+  );
+  // Its own row, from an earlier run of the same job, says what it is.
+  if (row?.upload_id === id) return row.duplicate_of ?? undefined;
+  return row?.upload_id;
 }
 
 /** Makes "duplicate" the upload's home. Repeating it changes nothing. */
