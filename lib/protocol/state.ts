@@ -28,6 +28,8 @@ export interface BreakerStatus {
   retryAfterMs: number | null;
   calls: { succeeded: number; failed: number; rejected: number; injected: number; organic: number };
   transitions: number;
+  /** Time in each state before the present phase, which lasts since `since`; ms. */
+  spentMs: Record<BreakerState, number>;
   lastError: string | null;
 }
 

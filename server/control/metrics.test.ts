@@ -15,6 +15,7 @@ const redis: BreakerStatus = {
   retryAfterMs: 1000,
   calls: { succeeded: 40, failed: 5, rejected: 7, injected: 3, organic: 2 },
   transitions: 1,
+  spentMs: { CLOSED: 61_000, OPEN: 8000, HALF_OPEN: 500, FORCED_OPEN: 0 },
   lastError: null,
 };
 
@@ -70,6 +71,10 @@ it('tells the failed calls through each breaker apart, and nothing of a pipeline
   for (const [outcome, calls] of Object.entries({ succeeded: 40, rejected: 7, injected: 3, organic: 2 })) {
     expect(text).toContain(`brownout_calls_total{breaker="redis",outcome="${outcome}"} ${calls}`);
   }
+  expect(text).toContain('brownout_breaker_transitions_total{breaker="redis"} 1');
+  expect(text).toContain('brownout_breaker_state_seconds_total{breaker="redis",state="CLOSED"} 61');
+  const open = /state_seconds_total\{breaker="redis",state="OPEN"\} (\d+)/.exec(text)?.[1];
+  expect(Number(open), 'the present phase, since 1970, is added').toBeGreaterThan(1_000_000);
   await agent.close();
   await until(async () => !(await metrics()).includes('breaker="redis"'));
 });

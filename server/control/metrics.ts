@@ -122,6 +122,32 @@ export class Metrics {
         }
       },
     });
+    new Counter({
+      name: 'brownout_breaker_transitions_total',
+      help: 'Changes of state of each circuit breaker',
+      labelNames: ['breaker'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { name: breaker, transitions } of breakersNow(sources)) this.inc({ breaker }, transitions);
+      },
+    });
+    new Counter({
+      name: 'brownout_breaker_state_seconds_total',
+      help: 'Time that each circuit breaker has spent in each state',
+      labelNames: ['breaker', 'state'],
+      registers,
+      collect() {
+        this.reset();
+        const { at } = sources.state();
+        for (const { name: breaker, state, since, spentMs } of breakersNow(sources)) {
+          for (const each of BREAKER_STATES) {
+            const presentMs = each === state ? Math.max(0, at - since) : 0;
+            this.inc({ breaker, state: each }, (spentMs[each] + presentMs) / 1000);
+          }
+        }
+      },
+    });
     this.#gauge('brownout_process_up', '1 while the process runs', ['process'], (gauge) => {
       for (const { name, state } of sources.hub.aged('supervisor')?.processes ?? []) {
         gauge.set({ process: name }, state === 'up' || state === 'external' ? 1 : 0);

@@ -400,6 +400,13 @@ describe('CircuitBreaker', () => {
       transitions: 2,
       timeInStateMs: { CLOSED: 1000, OPEN: 8000, HALF_OPEN: 500, FORCED_OPEN: 0 },
     });
+    const { spentMs } = breaker.status();
+    expect(spentMs, 'without the present phase').toEqual({
+      CLOSED: 1000,
+      OPEN: 8000,
+      HALF_OPEN: 0,
+      FORCED_OPEN: 0,
+    });
   });
 
   it('tells its state in the shape of the protocol', () => {
@@ -417,6 +424,7 @@ describe('CircuitBreaker', () => {
       retryAfterMs: null,
       calls: { succeeded: 0, failed: 0, rejected: 0, injected: 0, organic: 0 },
       transitions: 0,
+      spentMs: { CLOSED: 0, OPEN: 0, HALF_OPEN: 0, FORCED_OPEN: 0 },
       lastError: null,
     });
   });

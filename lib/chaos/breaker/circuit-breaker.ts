@@ -54,6 +54,8 @@ export interface BreakerStatus {
   retryAfterMs: number | null;
   calls: { succeeded: number; failed: number; rejected: number; injected: number; organic: number };
   transitions: number;
+  /** Time in each state before the present phase, which lasts since `since`; ms. */
+  spentMs: Record<BreakerState, number>;
   lastError: string | null;
 }
 
@@ -183,6 +185,7 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
       retryAfterMs: phase.state === 'OPEN' ? this.#leftMs(phase) : null,
       calls: { succeeded, failed, rejected, injected, organic },
       transitions: this.#transitions,
+      spentMs: { ...this.#spentMs },
       lastError: this.#lastError,
     };
   }
