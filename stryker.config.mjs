@@ -21,7 +21,7 @@ export default {
   tempDirName: `reports/stryker-${folder}`,
   incremental: process.env.MUTATION_INCREMENTAL === 'true',
   incrementalFile: `reports/mutation/incremental-${folder}.json`,
-  reporters: ['clear-text', 'json', 'html'],
+  reporters: ['progress-append-only', 'clear-text', 'json', 'html'],
   clearTextReporter: { logTests: false, reportTests: false },
   jsonReporter: { fileName: `reports/mutation/${folder}.json` },
   htmlReporter: { fileName: `reports/mutation/${folder}.html` },

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeLine } from '../storage/record-line.ts';
-import { type CorruptRecord, DiskTier, type DiskTierOptions } from './disk-tier.ts';
+import { type CorruptRecord, DISK_TIER_DEFAULTS, DiskTier, type DiskTierOptions } from './disk-tier.ts';
 import type { FallbackJob } from './fallback-job.ts';
 
 const folders: string[] = [];
@@ -167,6 +167,119 @@ describe('DiskTier', () => {
     await tier.close();
   });
 
+  it('takes no other file for a segment of its own, and reads its own in order', async () => {
+    const folder = await makeFolder();
+    const line = (id: string) => encodeLine({ job: makeJob(id) });
+    for (const [name, id] of [
+      ['00000010.log', 'c'],
+      ['00000009.log', 'b'],
+      ['00000002.log', 'a'],
+      ['0000003.log', 'short'],
+      ['00000004.log.bak', 'copy'],
+      ['x00000005.log', 'other'],
+      ['00000000.log', 'zero'],
+    ] as const) {
+      await writeFile(join(folder, name), line(id));
+    }
+    const { tier } = await reopen(folder, { segmentBytes: 1 });
+    expect(await idsIn(tier)).toEqual(['a', 'b', 'c']);
+    await tier.push(makeJob('d'));
+    expect(await logsIn(folder)).toContain('00000011.log');
+    await tier.close();
+  });
+
+  it('keeps what it writes from other users', async () => {
+    const folder = join(await makeFolder(), 'made', 'by', 'it');
+    const { tier } = await reopen(folder);
+    await tier.push(makeJob('a'));
+    const [name = ''] = await logsIn(folder);
+    const bytes = await readFile(join(folder, name));
+    await writeFile(join(folder, name), bytes.fill(0x20, 20, 30));
+    expect(await idsIn(tier)).toEqual([]);
+    const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
+    expect(await modeOf(join(folder, 'corrupt'))).toBe(0o700);
+    expect(await modeOf(join(folder, 'corrupt', `${name}-0`))).toBe(0o600);
+    await tier.close();
+  });
+
+  it('tells of damage also where its bytes cannot be set aside, and needs nobody who listens', async () => {
+    const folder = await makeFolder();
+    await writeFile(join(folder, '00000001.log'), encodeLine({ job: { id: 7 } }));
+    const quiet = await DiskTier.open(folder);
+    await quiet.close();
+    const { tier, corrupt } = await reopen(folder);
+    await tier.push(makeJob('a'));
+    await rm(join(folder, 'corrupt'), { recursive: true });
+    const bytes = await readFile(join(folder, '00000001.log'));
+    await writeFile(join(folder, '00000001.log'), bytes.fill(0x20, bytes.length - 30, bytes.length - 20));
+    expect(await idsIn(tier)).toEqual([]);
+    expect(corrupt).toMatchObject([{ segment: '00000001.log', why: 'checksum' }]);
+    await tier.close();
+  });
+
+  it('gives no job that another record has taken the place of', async () => {
+    const folder = await makeFolder();
+    const { tier, corrupt } = await reopen(folder);
+    await tier.push(makeJob('a'));
+    await writeFile(join(folder, '00000001.log'), encodeLine({ job: makeJob('b') }));
+    expect(await idsIn(tier)).toEqual([]);
+    expect(corrupt).toMatchObject([{ offset: 0, why: 'json' }]);
+    await tier.close();
+  });
+
+  it('writes no note of what it does not hold', async () => {
+    const folder = await makeFolder();
+    const { tier } = await reopen(folder);
+    await tier.push(makeJob('a'));
+    const sizeBytes = async () => (await stat(join(folder, '00000001.log'))).size;
+    const before = await sizeBytes();
+    await tier.remove(['b']);
+    expect(await sizeBytes()).toBe(before);
+    await tier.remove(['a']);
+    expect(await sizeBytes()).toBeGreaterThan(before);
+    await tier.close();
+  });
+
+  it('lets go of a job even when the note of it cannot be written', async () => {
+    const folder = await makeFolder();
+    const { tier } = await reopen(folder, { segmentBytes: 1 });
+    await tier.push(makeJob('a'));
+    await promisify(execFile)('mkdir', [join(folder, '00000002.log')]);
+    await tier.remove(['a']);
+    expect([tier.size, await idsIn(tier)]).toEqual([0, []]);
+    await tier.close();
+    await rm(join(folder, '00000002.log'), { recursive: true });
+    const { tier: after } = await reopen(folder);
+    expect(await idsIn(after)).toEqual(['a']); // comes again, which its id makes harmless
+    await after.close();
+  });
+
+  it('makes one new segment for jobs that come at once, and closes what is being made', async () => {
+    const folder = await makeFolder();
+    const { tier } = await reopen(folder);
+    await Promise.all(['a', 'b', 'c'].map((id) => tier.push(makeJob(id))));
+    expect(await logsIn(folder)).toEqual(['00000001.log']);
+    await tier.close();
+    const { tier: other } = await reopen(await makeFolder());
+    const push = other.push(makeJob('a')).catch((error: unknown) => error);
+    await other.close();
+    await expect(push).resolves.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  });
+
+  it.each([
+    ['max', 0],
+    ['segmentBytes', 0],
+    ['segmentBytes', 1.5],
+  ])('refuses %s of %s', async (name, value) => {
+    await expect(DiskTier.open(await makeFolder(), { [name]: value })).rejects.toThrow(
+      new RangeError(`Expected ${name} to be a whole number from 1, got ${value}`),
+    );
+  });
+
+  it('holds 10 000 jobs in segments of 1 MiB, unless told otherwise', () => {
+    expect(DISK_TIER_DEFAULTS).toMatchObject({ max: 10_000, segmentBytes: 2 ** 20 });
+  });
+
   it('keeps its bound over a restart', async () => {
     const folder = await makeFolder();
     const { tier } = await reopen(folder, { max: 2 });
@@ -179,9 +292,13 @@ describe('DiskTier', () => {
   });
 
   it('refuses a push after it was closed', async () => {
-    const { tier } = await reopen(await makeFolder());
+    const folder = await makeFolder();
+    const { tier } = await reopen(folder);
     await tier.close();
-    await expect(tier.push(makeJob('a'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(tier.push(makeJob('a'))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: `The disk tier ${folder} is closed`,
+    });
   });
 
   it('refuses when a segment cannot be made, and takes jobs again once it can', async () => {
@@ -189,7 +306,11 @@ describe('DiskTier', () => {
     const { tier } = await reopen(folder);
     const inner = join(folder, '00000001.log');
     await promisify(execFile)('mkdir', [inner]); // its name is taken by something that is no file
-    await expect(tier.push(makeJob('a'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(tier.push(makeJob('a'))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: `The disk tier cannot write to ${folder}`,
+      cause: { code: 'EISDIR' },
+    });
     expect(tier.size).toBe(0);
     await rm(inner, { recursive: true });
     await tier.push(makeJob('a'));

@@ -385,15 +385,210 @@ describe('FallbackChain', () => {
 
   it('takes its own type only, and nothing after it was closed', async () => {
     const { chain } = await makeChain();
-    await expect(chain.enqueue(makeJob('a', 'gate', 'analysis'))).rejects.toBeInstanceOf(TypeError);
+    await expect(chain.enqueue(makeJob('a', 'gate', 'analysis'))).rejects.toThrow(
+      new TypeError('Expected a job of type detection, got analysis'),
+    );
     await chain.close();
-    await expect(chain.enqueue(makeJob('a'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(chain.enqueue(makeJob('a'))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: 'The detection chain is closed',
+    });
   });
 
   it('needs a tier, and someone to take dead letters', () => {
     const primary = new Queue();
     const tiers = [new MemoryTier()];
-    expect(() => new FallbackChain({ type: 'x', primary, tiers })).toThrow(TypeError);
-    expect(() => new FallbackChain({ type: 'x', primary, tiers: [], overflow: 'reject' })).toThrow(TypeError);
+    expect(() => new FallbackChain({ type: 'x', primary, tiers })).toThrow(
+      new TypeError("Expected deadLetter for the overflow policy 'dlq'"),
+    );
+    expect(() => new FallbackChain({ type: 'x', primary, tiers: [], overflow: 'reject' })).toThrow(
+      new TypeError('Expected at least one tier'),
+    );
+  });
+
+  it('tells what happened to whom, when and why', async () => {
+    const { chain, queue, clock } = await makeChain({ memory: 1 });
+    const facts: unknown[] = [];
+    const at = clock.now();
+    for (const name of ['tierChanged', 'deadLettered', 'drained'] as const) {
+      chain.on(name, (fact: object) => facts.push({ name, ...fact }));
+    }
+    queue.up = false;
+    const [a, b] = [makeJob('a'), makeJob('b')];
+    await chain.enqueue(a);
+    await chain.enqueue(b);
+    queue.up = true;
+    await chain.drain();
+    await chain.drain();
+    const type = 'detection';
+    const error = new Error('connect ECONNREFUSED');
+    expect(facts).toEqual([
+      { name: 'tierChanged', type, from: 'redis', to: 'overflow', at, error },
+      { name: 'deadLettered', type, job: b, at },
+      { name: 'tierChanged', type, from: 'overflow', to: 'redis', at, error },
+      { name: 'drained', type, count: 1, at },
+    ]);
+    await chain.close();
+  });
+
+  it('tells of a job that it gave up', async () => {
+    const { chain, queue, clock } = await makeChain({ memory: 1, overflow: 'drop-oldest' });
+    const dropped = vi.fn();
+    chain.on('dropped', dropped);
+    queue.up = false;
+    await chain.enqueue(makeJob('a'));
+    await chain.enqueue(makeJob('b'));
+    expect(dropped.mock.calls).toEqual([[{ type: 'detection', job: makeJob('a'), at: clock.now() }]]);
+    await chain.close();
+  });
+
+  it('says why the queue does not take jobs until it does, whatever was thrown', async () => {
+    let thrown: unknown = 'gone away';
+    const offer = () => (thrown === undefined ? Promise.resolve() : Promise.reject(thrown));
+    const { chain } = await makeChain({ primary: { offer } });
+    await chain.enqueue(makeJob('a'));
+    expect(chain.status().lastError).toBe('gone away');
+    thrown = new Error('time-out');
+    await chain.drain();
+    expect(chain.status().lastError).toBe('time-out');
+    thrown = undefined;
+    await chain.drain();
+    expect(chain.status().lastError).toBeNull();
+    await chain.close();
+  });
+
+  it('keeps one order for all jobs that name no camera', async () => {
+    const asked: string[] = [];
+    const first = Promise.withResolvers<void>();
+    const offer = (job: FallbackJob) => {
+      asked.push(job.id);
+      return job.id === 'a' ? first.promise : Promise.resolve();
+    };
+    const { chain } = await makeChain({ primary: { offer } });
+    const payloads = [undefined, null, 'text', {}, { camera: 7 }];
+    const placed = payloads.map((payload, n) => chain.enqueue({ ...makeJob('abcde'.charAt(n)), payload }));
+    await turn();
+    expect(asked).toEqual(['a']);
+    first.resolve();
+    await Promise.all(placed);
+    expect(asked).toEqual(['a', 'b', 'c', 'd', 'e']);
+    await chain.close();
+  });
+
+  it('has no ids in a tier that it does not have, and tells none of its bounds', async () => {
+    const { chain } = await makeChain({ memory: 3 });
+    expect(chain.ids('disk')).toEqual(new Set());
+    expect(chain.status().tiers).toEqual({ memory: 0, memoryMax: 3, disk: 0, diskMax: 0 });
+    await chain.close();
+  });
+
+  it('tells when the oldest of all tiers was enqueued', async () => {
+    const { chain } = await makeChain({ memory: 1, disk: 5 });
+    await chain.park({ ...makeJob('a'), enqueuedAt: 3000 });
+    await chain.park({ ...makeJob('b'), enqueuedAt: 2000 });
+    expect(chain.status().oldestAt).toBe(2000);
+    await chain.close();
+  });
+
+  it('looks 2 s later when it is not ready, and after 100 ms for a job that is still being written', async () => {
+    let ready = false;
+    const { chain, queue, clock } = await makeChain({ isReady: () => ready });
+    await chain.park(makeJob('a'));
+    await chain.drain();
+    ready = true;
+    clock.advance(1999);
+    await turn();
+    expect(queue.offers).toBe(0);
+    clock.advance(1);
+    await vi.waitFor(() => expect(queue.ids).toEqual(['a']));
+    await chain.close();
+
+    class WritingTier extends MemoryTier {
+      written = false;
+      override peek = async (limit: number) => (this.written ? super.peek(limit) : []);
+    }
+    const tier = new WritingTier();
+    const other = await makeChain({ tiers: [tier] });
+    await other.chain.park(makeJob('a'));
+    await other.chain.drain();
+    tier.written = true;
+    other.clock.advance(99);
+    await turn();
+    expect(other.queue.offers).toBe(0);
+    other.clock.advance(1);
+    await vi.waitFor(() => expect(other.queue.ids).toEqual(['a']));
+    await other.chain.close();
+  });
+
+  it('goes on draining, with growing waits, when a tier cannot be read for a while', async () => {
+    let readable = false;
+    let reads = 0;
+    class UnreadableTier extends MemoryTier {
+      override async peek(limit: number) {
+        reads++;
+        if (!readable) throw new ChaosError('STORE_UNAVAILABLE', 'The disk cannot be read');
+        return super.peek(limit);
+      }
+    }
+    const { chain, queue, clock } = await makeChain({ tiers: [new UnreadableTier()] });
+    await chain.park(makeJob('a'));
+    const readAt: number[] = [];
+    for (let ms = 100; ms <= 3100; ms += 100) {
+      const before = reads;
+      clock.advance(100);
+      await turn();
+      if (reads > before) readAt.push(ms);
+    }
+    expect(readAt).toEqual([100, 300, 700, 1500, 3100]);
+    expect(chain.status()).toMatchObject({ parked: 1, lastError: 'The disk cannot be read' });
+    readable = true;
+    clock.advance(2000);
+    await vi.waitFor(() => expect(queue.ids).toEqual(['a']));
+    await chain.close();
+  });
+
+  it('waits the least again after a drain that went well', async () => {
+    const { chain, queue, clock } = await makeChain();
+    queue.up = false;
+    await chain.enqueue(makeJob('a'));
+    for (let n = 0; n < 4; n++) await chain.drain();
+    queue.up = true;
+    await chain.drain();
+    queue.up = false;
+    await chain.enqueue(makeJob('b'));
+    queue.up = true;
+    clock.advance(100);
+    await vi.waitFor(() => expect(queue.ids).toEqual(['a', 'b']));
+    await chain.close();
+  });
+
+  it('starts no drain after it was closed, and waits for the one that runs', async () => {
+    const { chain, queue, clock } = await makeChain();
+    await chain.park(makeJob('a'));
+    await chain.park(makeJob('b'));
+    const taking = Promise.withResolvers<void>();
+    queue.offer = async (job) => {
+      await taking.promise;
+      queue.ids.push(job.id);
+    };
+    const draining = chain.drain();
+    await turn();
+    let closed = false;
+    const closing = chain.close().then(() => {
+      closed = true;
+    });
+    await turn();
+    expect(closed).toBe(false);
+    taking.resolve();
+    await Promise.all([draining, closing]);
+    expect(queue.ids).toEqual(['a', 'b']);
+
+    const other = await makeChain();
+    await other.chain.park(makeJob('a'));
+    await other.chain.close();
+    clock.advance(60_000);
+    other.clock.advance(60_000);
+    await turn();
+    expect(other.queue.offers).toBe(0);
   });
 });

@@ -81,6 +81,7 @@ describe.each<[string, (max: number) => Promise<FallbackTier>]>([
     const pushes = await Promise.allSettled(['a', 'b', 'c', 'd', 'e'].map((id) => tier.push(makeJob(id))));
     const refused = pushes.filter((push) => push.status === 'rejected');
     expect(refused.map((push) => push.reason.code)).toEqual(['QUEUE_FULL', 'QUEUE_FULL']);
+    expect(refused[0]?.reason.message).toMatch(/^The (memory|disk) tier holds its 3 jobs$/);
     expect(tier.size).toBe(3);
     await tier.remove(['b']);
     await tier.push(makeJob('f'));
@@ -88,7 +89,16 @@ describe.each<[string, (max: number) => Promise<FallbackTier>]>([
     await tier.close();
   });
 
-  it('refuses a bound below 1', async () => {
-    await expect(makeTier(0)).rejects.toBeInstanceOf(RangeError);
+  it.each([0, 1.5])('refuses a bound of %s', async (max) => {
+    await expect(makeTier(max)).rejects.toThrow(
+      new RangeError(`Expected max to be a whole number from 1, got ${max}`),
+    );
+  });
+
+  it('may hold a single job', async () => {
+    const tier = await makeTier(1);
+    await tier.push(makeJob('a'));
+    await expect(tier.push(makeJob('b'))).rejects.toMatchObject({ code: 'QUEUE_FULL' });
+    await tier.close();
   });
 });
