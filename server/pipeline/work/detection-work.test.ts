@@ -3,11 +3,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CircuitBreaker } from '#lib/chaos/breaker/circuit-breaker.ts';
 import { systemClock } from '#lib/chaos/clock.ts';
 import type { FallbackJob } from '#lib/chaos/fallback/fallback-job.ts';
+import { createLogger } from '#server/logging.ts';
 import { frameNumber } from '#tests/support/frames.ts';
 import { startTestPostgres, type TestPostgres } from '#tests/support/postgres.ts';
 import { Database } from '../database/database.ts';
@@ -18,6 +18,8 @@ import { DetectionCalls } from './detection-calls.ts';
 import { type DetectionPayload, DetectionWork } from './detection-work.ts';
 import { Detector } from './detector.ts';
 import { closeHttpConnections } from './http-call.ts';
+import { OwedWork } from './owed-work.ts';
+import { storeUpload } from './upload-rows.ts';
 
 let postgres: TestPostgres;
 let db: Database;
@@ -51,25 +53,34 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
+function makeCalls() {
+  const breaker = new CircuitBreaker('yolo26', { failureThreshold: 1000 });
+  const { port } = server.address() as AddressInfo;
+  const calls = new DetectionCalls({
+    detector: new Detector({ host: '127.0.0.1', port, connectMs: 500 }),
+    breaker,
+    tracker: new DependencyTracker({ clock: systemClock, activeFaults: () => [], recentMs: 0 }),
+    batchSize: new BatchSize(),
+    clock: systemClock,
+    timeoutMs: () => 2000,
+  });
+  return { breaker, calls };
+}
+
+function makeLogger() {
+  const records: Record<string, unknown>[] = [];
+  const write = (line: string) => void records.push(JSON.parse(line) as Record<string, unknown>);
+  return { logger: createLogger('pipeline', 'debug', { write }), records };
+}
+
 function makeWork() {
   const letters: { attempts: number; retryable: boolean }[] = [];
   const work = new DetectionWork({
     db,
     intake: { locate: async () => join(folder, 'frame.jpg'), store: async () => {}, discard: async () => {} },
-    calls: new DetectionCalls({
-      detector: new Detector({
-        host: '127.0.0.1',
-        port: (server.address() as AddressInfo).port,
-        connectMs: 500,
-      }),
-      breaker: new CircuitBreaker('yolo26', { failureThreshold: 1000 }),
-      tracker: new DependencyTracker({ clock: systemClock, activeFaults: () => [], recentMs: 0 }),
-      batchSize: new BatchSize(),
-      clock: systemClock,
-      timeoutMs: () => 2000,
-    }),
+    calls: makeCalls().calls,
     clock: systemClock,
-    logger: pino({ level: 'silent' }),
+    logger: makeLogger().logger,
     parkMs: 100,
     deadLetter: async (job, _error, retryable) => void letters.push({ attempts: job.attempts, retryable }),
     isDead: () => false,
@@ -116,7 +127,39 @@ describe('DetectionWork', () => {
     expect(await db.query('SELECT 1 FROM uploads'), 'nothing is made up').toEqual([]);
   });
 
+  it('keeps a detection owed while its file cannot be read, and gives it up once the file is gone', async () => {
+    await db.query('TRUNCATE uploads, detections CASCADE');
+    await storeUpload(db, makeJob(0).payload, { kind: 'unavailable' });
+    let path: string | undefined = folder; // reading a folder fails, and it is not gone
+    const { logger, records } = makeLogger();
+    const { breaker, calls } = makeCalls();
+    const owed = new OwedWork({
+      db,
+      intake: () => ({ locate: async () => path }),
+      calls,
+      analysis: { ask: () => Promise.reject(new Error('not asked')) },
+      detectorBreaker: breaker,
+      modelBreaker: breaker,
+      clock: systemClock,
+      logger,
+      rhythm: { busyMs: 10, idleMs: 10, deferMs: 50 },
+      canDetect: () => true,
+      canAnalyse: () => false,
+      onUpdated: () => {},
+    });
+    const isOwed = async () => (await db.query<{ owed: boolean }>('SELECT owed FROM detections'))[0]?.owed;
+    const told = (text: string) => records.filter(({ msg }) => String(msg).includes(text)).length;
+    owed.start();
+    await vi.waitFor(() => expect(told('cannot be read now')).toBeGreaterThanOrEqual(2), { timeout: 5000 });
+    expect(await isOwed()).toBe(true);
+    path = undefined;
+    await vi.waitFor(async () => expect(await isOwed()).toBe(false), { timeout: 5000 });
+    expect(told('the file is gone')).toBe(1);
+    await owed.close();
+  });
+
   it('stores a frame once however often its job comes', async () => {
+    await db.query('TRUNCATE uploads, detections CASCADE');
     const { work } = makeWork();
     answer = {
       status: 200,

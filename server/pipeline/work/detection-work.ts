@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Clock } from '#lib/chaos/clock.ts';
 import type { FallbackJob } from '#lib/chaos/fallback/fallback-job.ts';
 import { backoffMs } from '#lib/chaos/retry/backoff.ts';
@@ -8,6 +7,7 @@ import type { Database } from '../database/database.ts';
 import type { DetectionCalls, FrameVerdict } from './detection-calls.ts';
 import type { Frame } from './detector.ts';
 import { FrameBatcher } from './frame-batcher.ts';
+import { readIfThere } from './read-if-there.ts';
 import { type DetectionOutcome, storeUpload, uploadStatus } from './upload-rows.ts';
 import type { JobOutcome } from './work-queue.ts';
 
@@ -183,14 +183,5 @@ export class DetectionWork {
 
   #delayMs(attempt: number): number {
     return backoffMs(attempt, { baseMs: this.#options.parkMs, ...BACKOFF }, Math.random);
-  }
-}
-
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
   }
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { CircuitBreaker } from '#lib/chaos/breaker/circuit-breaker.ts';
 import type { Clock, Timer } from '#lib/chaos/clock.ts';
 import type { Logger } from '#server/logging.ts';
@@ -8,13 +7,14 @@ import type { PipelineProfile } from '../profile.ts';
 import type { AnalysisWork } from './analysis-work.ts';
 import type { DetectionCalls } from './detection-calls.ts';
 import { loadEvent, owedEvents, reassessEvent } from './event-rows.ts';
+import { readIfThere } from './read-if-there.ts';
 import { forgiveFrame, type OwedFrame, owedFrames, settleFrame } from './upload-rows.ts';
 
 export interface OwedWorkOptions {
   db: Database;
   intake: () => Pick<Intake, 'locate'>;
   calls: DetectionCalls;
-  analysis: AnalysisWork;
+  analysis: Pick<AnalysisWork, 'ask'>;
   detectorBreaker: CircuitBreaker;
   modelBreaker: CircuitBreaker;
   clock: Clock;
@@ -96,7 +96,14 @@ export class OwedWork {
     const { db, intake, calls, logger, onUpdated } = this.#options;
     const { uploadId, camera, traceId, capturedAt, eventId } = frame;
     const path = await intake().locate(uploadId);
-    const bytes = path === undefined ? undefined : await readFile(path).catch(() => undefined);
+    let bytes: Buffer | undefined;
+    try {
+      bytes = path === undefined ? undefined : await readIfThere(path);
+    } catch (error) {
+      logger.warn({ uploadId, traceId, err: error }, 'owed detection: the file cannot be read now');
+      this.#defer(uploadId);
+      return true;
+    }
     if (!bytes) {
       logger.warn({ uploadId, traceId }, 'owed detection given up: the file is gone');
       await forgiveFrame(db, uploadId);
