@@ -45,6 +45,73 @@ describe('CachingAllocator', () => {
     expect(device.freeBytes).toBe(freeBytes);
   });
 
+  it('hands out the cached piece that fits best', () => {
+    const { allocator } = makeAllocator(1000);
+    const cached = [40, 20, 30].map((mib) => allocator.allocate(mib * MIB));
+    for (const allocation of cached) allocator.free(allocation);
+    const segments = [20, 25, 26].map((mib) => allocator.allocate(mib * MIB).segmentId);
+    expect(segments).toEqual([cached[1], cached[2], cached[0]].map((allocation) => allocation?.segmentId));
+    expect(allocator.reservedBytes).toBe(90 * MIB);
+  });
+
+  it('keeps small and large pieces apart', () => {
+    const { allocator } = makeAllocator(1000);
+    allocator.free(allocator.allocate(512));
+    allocator.allocate(1.5 * MIB);
+    expect(allocator.reservedBytes).toBe(22 * MIB);
+    allocator.allocate(MIB);
+    allocator.allocate(MIB - 512);
+    allocator.allocate(512); // the last 512 bytes of the small segment
+    expect(allocator.reservedBytes).toBe(22 * MIB);
+    allocator.allocate(512);
+    expect(allocator.reservedBytes).toBe(24 * MIB);
+  });
+
+  it('tells what its cache could serve, and what of it could be given back', () => {
+    const { device, allocator } = makeAllocator(100);
+    const [first, second] = [allocator.allocate(5 * MIB), allocator.allocate(5 * MIB)];
+    const figures = () => [allocator.largestCachedBytes / MIB, allocator.releasableBytes / MIB];
+    expect(figures()).toEqual([10, 0]);
+    allocator.free(first);
+    expect(figures()).toEqual([10, 0]);
+    expect(allocator.emptyCache()).toBe(0);
+    allocator.free(second);
+    expect(figures()).toEqual([20, 20]);
+    allocator.free(allocator.allocate(12 * MIB));
+    expect(allocator.emptyCache()).toBe(20 * MIB);
+    expect([figures(), device.freeBytes]).toEqual([[0, 0], 100 * MIB]);
+  });
+
+  it.each([
+    [50, 30],
+    [30, 50],
+  ])('gives back the smallest segment that makes room, of %s and %s MiB', (...sizes) => {
+    const { allocator } = makeAllocator(100);
+    const cached = [...sizes, 10].map((mib) => allocator.allocate(mib * MIB));
+    for (const allocation of cached) allocator.free(allocation);
+    allocator.allocate(40 * MIB); // from 50: cached already, nothing is given back
+    expect(allocator.reservedBytes).toBe(90 * MIB);
+    allocator.allocate(38 * MIB); // 10 free and the 30
+    expect(allocator.reservedBytes).toBe(98 * MIB);
+  });
+
+  it('gives everything back at the end of its process, in use or not', () => {
+    const { device, allocator } = makeAllocator(100);
+    const held = allocator.allocate(30 * MIB);
+    allocator.free(allocator.allocate(20 * MIB));
+    expect([allocator.closed, allocator.holds(held)]).toEqual([false, true]);
+    allocator.close();
+    expect([allocator.closed, allocator.holds(held), allocator.allocations()]).toEqual([true, false, []]);
+    expect([allocator.allocatedBytes, allocator.reservedBytes]).toEqual([0, 0]);
+    expect(device.freeBytes).toBe(100 * MIB);
+  });
+
+  it.each([0, -1, Number.NaN])('refuses %s bytes', (bytes) => {
+    expect(() => makeAllocator(100).allocator.allocate(bytes)).toThrow(
+      new RangeError(`Expected bytes to be above 0, got ${bytes}`),
+    );
+  });
+
   it('gives back one fitting cached segment before all of them', () => {
     const { allocator } = makeAllocator(100);
     const [small, large] = [allocator.allocate(30 * MIB), allocator.allocate(50 * MIB)];
@@ -84,7 +151,7 @@ describe('CachingAllocator', () => {
     expect(allocator.allocatedBytes).toBe(60 * MIB);
     expect(device.freeBytes).toBe(40 * MIB);
     allocator.free(held);
-    expect(() => allocator.free(held)).toThrow(RangeError);
+    expect(() => allocator.free(held)).toThrow(new RangeError('Expected an allocation that is in use'));
   });
 
   it('keeps its books for any sequence of calls', () => {
@@ -114,7 +181,8 @@ describe('CachingAllocator', () => {
           expect(allocator.allocatedBytes).toBe(sumBytes);
           expect(allocator.reservedBytes).toBeGreaterThanOrEqual(sumBytes);
           expect(device.freeBytes + allocator.reservedBytes).toBe(device.totalBytes);
-          expectNoOverlap(allocator.allocations());
+          expect(new Set(allocator.allocations())).toEqual(new Set(held));
+          expectNoOverlap(held);
         }
         for (const allocation of held) allocator.free(allocation);
         allocator.emptyCache();

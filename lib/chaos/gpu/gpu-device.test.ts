@@ -338,6 +338,67 @@ describe('GpuDevice sample', () => {
   });
 });
 
+describe('GpuDevice between two looks', () => {
+  const worst = { sinkFactor: 8, inletDeltaK: 15, governor: false };
+
+  it.each<[string, (device: GpuDevice) => void]>([
+    [
+      'cooling',
+      (device) => {
+        device.cooling = worst;
+      },
+    ],
+    [
+      'load',
+      (device) => {
+        device.tenantUtilisation = 1;
+      },
+    ],
+    ['absence', (device) => device.detach()],
+  ])('counts a change of %s from its moment on', (_, change) => {
+    const [changed, same] = [makeDevice({ startUtilisation: 0.5 }), makeDevice({ startUtilisation: 0.5 })];
+    for (const { clock, device } of [changed, same]) {
+      device.tenantUtilisation = 0.5;
+      clock.advance(10_000);
+    }
+    change(changed.device);
+    expect(changed.device.temperatureC).toBeCloseTo(same.device.temperatureC, 6);
+    for (const { clock } of [changed, same]) clock.advance(5000);
+    expect(Math.abs(changed.device.temperatureC - same.device.temperatureC)).toBeGreaterThan(1);
+  });
+
+  it('lets a pressure take from the moment on at which it is added, up to the one at which it goes', () => {
+    const { clock, device } = makeDevice();
+    const pressure = new NeighbourPressure(device.memory, { rateMibPerSecond: 100, targetFreeMib: 0 });
+    clock.advance(1000);
+    device.addPressure('f1', pressure);
+    expect(device.status().memory.tenantsMib).toBe(0);
+    clock.advance(1000);
+    device.removePressure('f2');
+    expect(pressure.tenantBytes).toBe(100 * MIB);
+  });
+
+  it('is up to date in whatever is asked first', () => {
+    const asked = [
+      (device: GpuDevice) => device.temperatureC,
+      (device: GpuDevice) => device.clockMhz,
+      (device: GpuDevice) => device.slowdown,
+      (device: GpuDevice) => device.softwareThermal,
+      (device: GpuDevice) => device.available,
+    ];
+    for (const ask of asked) {
+      const [first, later] = [makeDevice(), makeDevice()];
+      for (const { clock, device } of [first, later]) {
+        device.cooling = { ...worst, governor: true };
+        device.tenantUtilisation = 1;
+        clock.advance(90_000);
+      }
+      later.device.advance();
+      expect(ask(first.device)).toEqual(ask(later.device));
+    }
+  });
+});
+
 describe('GpuDevice heat', () => {
   it('shuts down with Xid 79 at 98 °C when the governor is off', () => {
     const { clock, device } = makeDevice({ startUtilisation: 1 });
@@ -462,6 +523,6 @@ describe('GpuDevice memory', () => {
     expect(() => device.requireUsable(context)).toThrow('no CUDA-capable device');
     expect(device.status().memory.freeMib).toBe(0);
     device.reset();
-    expect(device.status().memory.freeMib).toBe(24_564 - 450);
+    expect(device.status().memory).toMatchObject({ allocatedMib: 450, freeMib: 24_564 - 450 });
   });
 });

@@ -147,8 +147,25 @@ describe('ThermalModel flags', () => {
     expect(Math.abs(cut.clockMhz - whole.clockMhz)).toBeLessThan(5);
   });
 
-  it('refuses a capacity that is not above 0', () => {
-    expect(() => new ThermalModel({ sinkCapacityJPerK: 0 })).toThrow(RangeError);
+  it('stays off while it is too hot to start, and starts at full clock once it is not', () => {
+    const model = new ThermalModel({}, 1);
+    model.cooling = { sinkFactor: 4, inletDeltaK: 0, governor: false };
+    while (!model.shutDown) model.advance(20, 1);
+    model.restart();
+    expect(model.shutDown).toBe(true);
+    model.advance(20, 1);
+    expect(model.powerW).toBe(0);
+    model.advance(5000, 1);
+    model.restart();
+    expect([model.shutDown, model.clockMhz]).toEqual([false, 1800]);
+    model.advance(20, 1);
+    expect(model.powerW).toBe(230);
+  });
+
+  it.each(['sinkCapacityJPerK', 'dieTimeConstantMs', 'sinkResistanceKPerW'])('refuses %s of 0', (name) => {
+    expect(() => new ThermalModel({ [name]: 0 })).toThrow(
+      new RangeError(`Expected ${name} to be above 0, got 0`),
+    );
   });
 });
 
