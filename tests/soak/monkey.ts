@@ -84,13 +84,18 @@ export class Monkey {
     return this.strikes.reduce((sum, { victims }) => sum + victims.length, 0);
   }
 
-  /** Each stage once with a kill of the pipeline, then stages and blows as they are drawn. */
+  /**
+   * In turns a kill of the pipeline, in each stage once, and a blow from the deck in a stage that is drawn. A play that
+   * is too short for all stages leaves some out.
+   */
   async play(): Promise<void> {
-    const first = this.#shuffled(STAGES);
-    while (this.blows < this.#options.strikes) {
-      const stage = first.pop();
+    const { strikes } = this.#options;
+    const stages = this.#shuffled(STAGES);
+    const isEnough = () => this.blows >= strikes && (stages.length === 0 || strikes < 2 * STAGES.length);
+    while (!isEnough()) {
+      const stage = stages.pop();
       if (stage) await this.#strike(stage, [{ victim: 'pipeline', act: 'SIGKILL', pausedMs: null }]);
-      else await this.#strike(this.#oneOf(STAGES), this.#drawVictims());
+      if (!isEnough()) await this.#strike(this.#oneOf(STAGES), this.#drawVictims());
     }
   }
 
