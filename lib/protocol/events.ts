@@ -119,6 +119,8 @@ export interface DeadLetter {
   traceId: string;
   signature: string;
   payload: unknown;
+  /** The upload with which the camera tried again, and which was accepted. */
+  resentAs?: string | undefined;
 }
 export interface DlqPage {
   items: DeadLetter[];

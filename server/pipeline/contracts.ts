@@ -42,7 +42,7 @@ export interface IntakeSink {
   /** Writes a dead letter for an upload that never became work (time-out, corrupt, too large …). Idempotent by key. */
   deadLetter(letter: IntakeDeadLetter): Promise<void>;
   /** Notes on the dead letter of a partial upload that the camera sent it again and that it was accepted. Idempotent. */
-  linkDeadLetter?(key: string, uploadId: string): Promise<void>;
+  linkDeadLetter(key: string, uploadId: string): Promise<void>;
   /** Gives an accepted upload up, by name and with a reason: "dropped" becomes its home. Idempotent. */
   drop?(uploadId: string, reason: string): Promise<void>;
   /** Whether this upload was given up. @default none was */

@@ -122,9 +122,10 @@ async function untilSentAgain({ name, key, bytes }: Held): Promise<void> {
   expect(bytes.length).toBeGreaterThan(0);
   expect(bytes.length).toBeLessThan(again.sizeBytes);
   await untilStored(again.uploadId ?? '');
-  await until('the part is linked to it', SEEN_MS, async () => {
+  await until('the part and its dead letter are linked to it', SEEN_MS, async () => {
     const sidecar = quarantined(system).find((each) => each.key === key);
-    return sidecar?.resentAs === again.uploadId || undefined;
+    const letter = (await deadLetters(system)).find(({ id }) => id === deadLetterId(key));
+    return (sidecar?.resentAs === again.uploadId && letter?.resentAs === again.uploadId) || undefined;
   });
 }
 

@@ -204,6 +204,18 @@ describe('DeadLetterStore', () => {
     expect(after.idsOfUpload('upload-b')).toEqual([]);
   });
 
+  it('says as what it was sent again, over a restart and a new file; not of a letter that it does not know', async () => {
+    const { folder, store } = await makeStore({ compactAfter: 0 });
+    const { id } = await store.put(makeInput('a', { uploadId: null }));
+    expect(store.get(id)?.resentAs).toBeUndefined();
+    expect(await store.link(id, 'upload-2')).toBe(true);
+    expect(await store.link(deadLetterId('nobody'), 'upload-2')).toBe(false);
+    expect(store.get(id)?.resentAs).toBe('upload-2');
+    await store.put(makeInput('b'));
+    const again = await openStore(folder);
+    expect(again.store.get(id)?.resentAs).toBe('upload-2');
+  });
+
   it('has no upload id for what was never accepted', async () => {
     const { store } = await makeStore();
     await store.put(makeInput('partial', { uploadId: null, queue: 'upload' }));

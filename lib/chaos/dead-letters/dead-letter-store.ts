@@ -69,6 +69,7 @@ const recordSchema = z.discriminatedUnion('op', [
   z.object({ op: z.literal('redriven'), at: z.number(), id: z.string() }),
   z.object({ op: z.literal('purged'), at: z.number(), id: z.string(), reason: z.string() }),
   z.object({ op: z.literal('resolved'), at: z.number(), id: z.string(), by: z.string() }),
+  z.object({ op: z.literal('linked'), at: z.number(), id: z.string(), resentAs: z.string() }),
 ]);
 type StoreRecord = z.infer<typeof recordSchema>;
 
@@ -261,6 +262,15 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
     });
   }
 
+  /** The sender of what failed tried again, and this upload was accepted. False when the letter is unknown. */
+  link(id: string, resentAs: string): Promise<boolean> {
+    return this.#serially(async () => {
+      if (!this.#kept.has(id)) return false;
+      await this.#write({ op: 'linked', at: this.#options.clock.now(), id, resentAs });
+      return true;
+    });
+  }
+
   /** Letters of an upload, re-driven ones included: what to resolve when the upload is stored. */
   idsOfUpload(uploadId: string): string[] {
     return [...this.#kept.values()]
@@ -317,6 +327,10 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
     }
     const kept = this.#kept.get(record.id);
     if (!kept) return;
+    if (record.op === 'linked') {
+      this.#kept.set(record.id, { ...kept, letter: { ...kept.letter, resentAs: record.resentAs } });
+      return;
+    }
     if (record.op !== 'redriven') {
       this.#kept.delete(record.id);
       return;

@@ -30,6 +30,8 @@ export const deadLetterSchema = z.object({
   payload: z.unknown(),
   /** How often it was given back to its queue. */
   redrives: z.number(),
+  /** The upload with which its sender tried again, and which was accepted. */
+  resentAs: z.string().optional(),
 });
 export type DeadLetter = z.infer<typeof deadLetterSchema>;
 

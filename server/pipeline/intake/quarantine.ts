@@ -121,7 +121,7 @@ export class Quarantine {
     const sidecar = await this.read(fileName);
     if (!sidecar) return;
     await this.#write(fileName, { ...sidecar, resentAs: uploadId });
-    await this.#options.sink.linkDeadLetter?.(sidecar.key, uploadId);
+    await this.#options.sink.linkDeadLetter(sidecar.key, uploadId);
   }
 
   /**

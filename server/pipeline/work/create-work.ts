@@ -331,6 +331,9 @@ export async function createWork(options: WorkOptions): Promise<Work> {
       tellDuplicate(upload, originalId);
     },
     deadLetter: (letter) => desk.writeUpload(letter),
+    linkDeadLetter: async (key, uploadId) => {
+      await letters.link(deadLetterId(key), uploadId);
+    },
     async drop(uploadId, reason) {
       if (!dropped.ids().has(uploadId)) await dropped.add(uploadId, reason, clock.now());
       open.settled(uploadId);
