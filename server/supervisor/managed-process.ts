@@ -154,7 +154,8 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
       });
       child.once('error', (error) => this.#ended(child, error.message));
       child.once('exit', (code, signal) => {
-        if (code === 2 && this.#options.ready === undefined) {
+        // One that has served has good settings: what it needs is taken for a while, and it is tried again.
+        if (code === 2 && this.#options.ready === undefined && this.#upAt === 0) {
           this.#wish = 'stop';
           this.emit('misconfigured', { name: this.name, message: this.#lastLine });
         }
