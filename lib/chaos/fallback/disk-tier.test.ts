@@ -164,7 +164,33 @@ describe('DiskTier', () => {
     const { tier, corrupt } = await reopen(folder);
     expect(await idsIn(tier)).toEqual(['a']);
     expect(corrupt).toMatchObject([{ offset: 0, why: 'json' }]);
+    expect(await readFile(corrupt[0]?.setAside ?? '', 'utf8')).toBe(encodeLine({ job: { id: 7 } }));
     await tier.close();
+  });
+
+  it('removes after a restart, too, the segments that hold nothing any more', async () => {
+    const folder = await makeFolder();
+    const { tier } = await reopen(folder, { segmentBytes: 200 });
+    for (let n = 0; n < 6; n++) await tier.push(makeJob(`j${n}`));
+    await tier.close();
+    const { tier: after } = await reopen(folder, { segmentBytes: 200 });
+    await after.remove(['j0', 'j1', 'j2', 'j3']);
+    expect(await idsIn(after)).toEqual(['j4', 'j5']);
+    await after.remove(['j4', 'j5']);
+    expect((await logsIn(folder)).length).toBe(1);
+    await after.close();
+  });
+
+  it('says so when it cannot be read', async () => {
+    const folder = await makeFolder();
+    const { tier } = await reopen(folder);
+    await tier.push(makeJob('a'));
+    await tier.close();
+    await expect(tier.peek(1)).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: `The disk tier cannot read ${folder}`,
+      cause: { code: 'EBADF' },
+    });
   });
 
   it('takes no other file for a segment of its own, and reads its own in order', async () => {

@@ -158,7 +158,7 @@ describe('FallbackChain', () => {
     const batches: string[][] = [];
     let up = false;
     const primary = {
-      offer: () => Promise.reject(new Error('away')),
+      offer: vi.fn(() => Promise.reject(new Error('away'))),
       offerAll: async (jobs: readonly FallbackJob[]) => {
         batches.push(jobs.map((job) => job.id));
         if (!up) throw new Error('time-out');
@@ -168,6 +168,8 @@ describe('FallbackChain', () => {
     for (const id of ['a', 'b', 'c']) await chain.enqueue(makeJob(id));
     await chain.drain();
     expect([batches, chain.parked]).toEqual([[['a', 'b']], 3]);
+    expect(chain.status()).toMatchObject({ drained: 0, lastError: 'time-out' });
+    expect(primary.offer).toHaveBeenCalledTimes(1); // when a was new; never for those of a batch
     up = true;
     await chain.drain();
     expect(batches.slice(1)).toEqual([['a', 'b'], ['c']]);
@@ -229,6 +231,37 @@ describe('FallbackChain', () => {
     await chain.close();
   });
 
+  it('lets a new job of a camera wait for one that is still being placed, whatever has been placed before', async () => {
+    const asked: string[] = [];
+    const answers = new Map(['a', 'b', 'c'].map((id) => [id, Promise.withResolvers<void>()]));
+    const offer = async ({ id }: FallbackJob) => {
+      asked.push(id);
+      await answers.get(id)?.promise;
+    };
+    const { chain } = await makeChain({ primary: { offer } });
+    const [a, b] = [chain.enqueue(makeJob('a')), chain.enqueue(makeJob('b'))];
+    answers.get('a')?.resolve();
+    await a;
+    const c = chain.enqueue(makeJob('c'));
+    await turn();
+    expect(asked).toEqual(['a', 'b']);
+    for (const answer of answers.values()) answer.resolve();
+    await Promise.all([b, c]);
+    expect(asked).toEqual(['a', 'b', 'c']);
+    await chain.close();
+  });
+
+  it('may have a disk only, which it closes with itself', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'chain-'));
+    folders.push(folder);
+    const disk = await DiskTier.open(folder, { max: 5 });
+    const { chain } = await makeChain({ tiers: [disk] });
+    await chain.park(makeJob('a'));
+    expect(chain.status().tiers).toEqual({ memory: 0, memoryMax: 0, disk: 1, diskMax: 5 });
+    await chain.close();
+    await expect(disk.push(makeJob('b'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  });
+
   it('parks without asking the queue, and holds the drain back until it is ready', async () => {
     let ready = false;
     const { chain, queue, clock } = await makeChain({ isReady: () => ready });
@@ -287,6 +320,25 @@ describe('FallbackChain', () => {
     await chain.close();
   });
 
+  it("with 'drop-oldest' refuses while every job that could be dropped is on its way", async () => {
+    const taking = Promise.withResolvers<void>();
+    let up = false;
+    const primary = { offer: () => (up ? taking.promise : Promise.reject(new Error('away'))) };
+    const { chain } = await makeChain({ memory: 1, overflow: 'drop-oldest', primary });
+    await chain.enqueue(makeJob('a'));
+    up = true;
+    const draining = chain.drain();
+    await turn();
+    await expect(chain.enqueue(makeJob('b'))).rejects.toMatchObject({
+      code: 'QUEUE_FULL',
+      message: 'Every detection job of the last tier is on its way',
+    });
+    expect([...chain.droppedIds()]).toEqual([]);
+    taking.resolve();
+    await draining;
+    await chain.close();
+  });
+
   it("with 'drop-oldest' may drop again what a drain could not deliver", async () => {
     const { chain, queue } = await makeChain({ memory: 2, overflow: 'drop-oldest' });
     queue.up = false;
@@ -330,7 +382,10 @@ describe('FallbackChain', () => {
     const { chain, queue } = await makeChain({ memory: 1, overflow: 'reject' });
     queue.up = false;
     await chain.enqueue(makeJob('a'));
-    await expect(chain.enqueue(makeJob('b'))).rejects.toMatchObject({ code: 'QUEUE_FULL' });
+    await expect(chain.enqueue(makeJob('b'))).rejects.toMatchObject({
+      code: 'QUEUE_FULL',
+      message: 'No tier takes another detection job',
+    });
     expect([...chain.ids('memory')]).toEqual(['a']);
     await chain.close();
   });
@@ -377,9 +432,14 @@ describe('FallbackChain', () => {
       overflow: 'reject',
       clock,
     });
+    const tierChanged = vi.fn();
+    after.on('tierChanged', tierChanged);
     expect(after.status().tier).toBe('disk');
     clock.advance(0);
     await vi.waitFor(() => expect(next.ids).toEqual(['b', 'c']));
+    await vi.waitFor(() =>
+      expect(tierChanged).toHaveBeenCalledWith(expect.objectContaining({ from: 'disk', to: 'redis' })),
+    );
     await after.close();
   });
 
