@@ -147,6 +147,21 @@ describe('ThermalModel flags', () => {
     expect(Math.abs(cut.clockMhz - whole.clockMhz)).toBeLessThan(5);
   });
 
+  it('holds its clock while it cools from target to release, and gives back below', () => {
+    const model = new ThermalModel({}, 1);
+    model.cooling = { ...GOOD_COOLING, sinkFactor: 4 };
+    while (model.temperatureC < 86) model.advance(20, 1);
+    while (model.temperatureC >= 84) model.advance(20, 0);
+    const heldMhz = model.clockMhz;
+    expect(heldMhz).toBeLessThan(1800);
+    while (model.temperatureC >= 82) {
+      expect(model.clockMhz).toBe(heldMhz);
+      model.advance(20, 0);
+    }
+    model.advance(100, 0);
+    expect(model.clockMhz).toBeGreaterThan(heldMhz);
+  });
+
   it('stays off while it is too hot to start, and starts at full clock once it is not', () => {
     const model = new ThermalModel({}, 1);
     model.cooling = { sinkFactor: 4, inletDeltaK: 0, governor: false };
