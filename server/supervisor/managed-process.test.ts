@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -149,6 +149,31 @@ describe('ManagedProcess', () => {
     void managed.start();
     expect(await told).toBe('PORT is odd');
     expect(managed.status).toMatchObject({ state: 'down', restarts: 0 });
+  });
+
+  it('tries again when a child that has served finds its port taken at a restart', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'managed-'));
+    const taken = join(folder, 'taken');
+    let starts = 0;
+    const managed = makeProcess(`if (fs.existsSync("${taken}")) process.exit(2); ${SERVES}`, async () => {
+      starts++;
+      if (starts === 2) await writeFile(taken, '');
+      if (starts === 3) await rm(taken);
+    });
+    let misconfigured = false;
+    managed.on('misconfigured', () => {
+      misconfigured = true;
+    });
+    await managed.start();
+    const exits: (string | null)[] = [];
+    managed.on('changed', ({ status }) => {
+      if (status.state === 'down') exits.push(status.lastExit);
+    });
+    process.kill(managed.status.pid ?? 0, 'SIGKILL');
+    await vi.waitFor(() => expect(managed.status).toMatchObject({ state: 'up', restarts: 2 }), 10_000);
+    expect(exits).toEqual(['SIGKILL', 'exit code 2']);
+    expect(misconfigured).toBe(false);
+    await rm(folder, { recursive: true });
   });
 
   it('stops a child that is paused', async () => {
