@@ -52,14 +52,36 @@ export function makeBreaker(
   return Object.assign(breaker, { path, changes });
 }
 
-/** How a call failed. Fails when it did not. */
+/** A call that has no end after this is no failed one, ms. */
+const FAILED_MS = 10_000;
+
+/** How a call failed. Fails when it did not, and when it goes on for ever. */
 export async function failureOf(call: Promise<unknown>): Promise<Error & Record<string, unknown>> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error, 'the call failed').toBeInstanceOf(Error);
-  return error as Error & Record<string, unknown>;
+  let timer: NodeJS.Timeout | undefined;
+  const noEnd = new Promise((resolve) => {
+    timer = setTimeout(() => resolve('it goes on'), FAILED_MS);
+  });
+  const outcome = await Promise.race([
+    call.then(
+      () => 'it succeeded',
+      (reason: unknown) => reason,
+    ),
+    noEnd,
+  ]);
+  clearTimeout(timer);
+  expect(outcome, 'the call failed').toBeInstanceOf(Error);
+  return outcome as Error & Record<string, unknown>;
+}
+
+/** Fails a breaker as often as it takes to open it; gives the failures. */
+export async function openByFailing(breaker: CircuitBreaker, call: () => Promise<unknown>): Promise<Error[]> {
+  const failures: Error[] = [];
+  for (let failure = 1; failure <= 3; failure++) {
+    expect(breaker.state, `before failure ${failure}`).toBe('CLOSED');
+    failures.push(await failureOf(breaker.execute(call)));
+  }
+  expect(breaker.state).toBe('OPEN');
+  return failures;
 }
 
 export async function untilState(breaker: CircuitBreaker, state: BreakerState): Promise<void> {

@@ -63,10 +63,10 @@ export const sabotage: SabotagesOf<'nemotron-failures'> = {
     replace: 'if (answer.status >= 500) throw new HttpStatusError(what, answer);',
   },
   'fallback-risk-assessment-structure': {
-    breaks: 'a default score is not marked as owed',
+    breaks: 'the level of a default score does not follow from it',
     file: 'server/pipeline/work/assessment.ts',
-    find: 'owed: true,',
-    replace: 'owed: false,',
+    find: 'riskLevel: riskLevelOf(riskScore),',
+    replace: "riskLevel: 'critical' as const,",
   },
   'circuit-breaker-recovery-with-nemotron': {
     breaks: 'successful trials do not close the breaker',
