@@ -1,13 +1,15 @@
 import { defineConfig } from 'vitest/config';
+import { SlowFirst } from './tests/support/slow-first.ts';
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowFirst },
     projects: [
       {
         test: {
           name: 'unit',
           // Most of them wait for real time to pass.
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
           include: [
             '{lib,server,components,scripts,tests/bench,tests/catalogue,tests/protocols}/**/*.test.ts',
@@ -31,7 +33,7 @@ export default defineConfig({
         // One whole system a suite, without a browser; most of it waits.
         test: {
           name: 'chaos',
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
           include: ['tests/chaos/**/*.test.ts'],
           testTimeout: 90_000,

@@ -26,7 +26,7 @@ import { SCENARIOS } from '#tests/chaos/scenarios.ts';
  * apply. Writes `reports/sabotage.json`.
  */
 const ROOT = join(import.meta.dirname, '..');
-const LANES = Math.min(2, availableParallelism());
+const LANES = availableParallelism() + 1; // most of a run waits
 const RUN_MS = 180_000;
 
 interface Scenario {
