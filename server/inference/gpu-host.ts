@@ -267,6 +267,8 @@ export class GpuHost {
       this.#restarts.schedule(model, false);
       throw corrupted(spoilt.fault.id);
     }
+    const heat = this.#fault('thermal_throttle');
+    if (heat && this.device.slowdown > 1) injector.recordHit(heat.id, call.kind);
     return { execution: runtime.onGpu(context, call.signal) };
   }
 

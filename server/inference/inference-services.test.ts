@@ -335,8 +335,11 @@ describe('thermal_throttle', () => {
       },
       { timeout: 10_000, interval: 5 },
     );
+    const hits = () => fixture.services.injector.activity()[0]?.hits ?? 0;
+    const hitsBefore = hits();
     const slow = (await (await detect(fixture)).json()) as { inference_time_ms: number };
     expect(slow.inference_time_ms).toBeGreaterThan(50);
+    expect(hits(), 'a call that was slowed').toBeGreaterThan(hitsBefore);
     expect((await health(fixture.yolo26)).body).toMatchObject({ status: 'degraded' });
     await fixture.services.injector.end(id, 'stopped');
     await expectHealthy(fixture.yolo26);
