@@ -86,10 +86,10 @@ function makeCalls() {
 /** Memory for two or three images is left, not for a batch. */
 const NARROW = { params: { rateMibPerSecond: 50_000, targetFreeMib: 500 } };
 const untilNarrow = () =>
-  untilGpu('memory is narrow', ({ memory: { freeMib, cachedMib } }) => {
-    const roomMib = freeMib + cachedMib; // none at all is a card that is lost, as an earlier scenario left it
-    return roomMib > 400 && roomMib < 900;
-  });
+  untilGpu(
+    'memory is narrow',
+    ({ memory: { tenantsMib, freeMib, cachedMib } }) => tenantsMib > 0 && freeMib + cachedMib < 900,
+  );
 
 const loggedByInference = (since: number, fits: (record: Record<string, unknown>) => boolean) =>
   untilLogged(system, 'inference', since, fits);
@@ -207,7 +207,10 @@ describe('gpu runtime failures', () => {
         params: { rateMibPerSecond: 50_000, targetFreeMib: 250 },
       }),
       behaviour: async () => {
-        await untilGpu('room for one image', ({ memory }) => memory.freeMib + memory.cachedMib < 500);
+        await untilGpu(
+          'room for one image',
+          ({ memory: { tenantsMib, freeMib, cachedMib } }) => tenantsMib > 0 && freeMib + cachedMib < 500,
+        );
         const errors: unknown[] = [];
         const all = Promise.all(
           Array.from({ length: 8 }, () =>
