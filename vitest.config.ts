@@ -9,8 +9,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           // Most of them wait for real time to pass.
-          maxWorkers: 4,
-          sequence: { groupOrder: 1 },
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
           include: [
             '{lib,server,components,scripts,tests/bench,tests/catalogue,tests/protocols}/**/*.test.ts',
           ],
@@ -19,10 +19,10 @@ export default defineConfig({
         },
       },
       {
-        // Each file starts a whole system of its own, and a browser where it needs one: two at once, and first.
+        // Each file starts a whole system of its own, and a browser where it needs one.
         test: {
           name: 'e2e',
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
           include: ['tests/{integration,e2e}/**/*.test.ts'],
           testTimeout: 120_000,
@@ -33,8 +33,8 @@ export default defineConfig({
         // One whole system a suite, without a browser; most of it waits.
         test: {
           name: 'chaos',
-          maxWorkers: 4,
-          sequence: { groupOrder: 1 },
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
           include: ['tests/chaos/**/*.test.ts'],
           testTimeout: 90_000,
           hookTimeout: 90_000,

@@ -1,7 +1,10 @@
 import { relative } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take long, and about how long on two cores, seconds. Begun last, one of them would hold up the end. */
+/**
+ * Files that take long, and about how long on two cores, seconds. Begun last, one of them would hold up the end; in this
+ * order those with a browser stand among others that mostly wait.
+ */
 const SECONDS: Readonly<Record<string, number>> = {
   'tests/chaos/timeout-cascade.test.ts': 115,
   'tests/e2e/clicked-faults.test.ts': 90,
@@ -25,8 +28,8 @@ const SECONDS: Readonly<Record<string, number>> = {
   'tests/chaos/yolo26-failures.test.ts': 32,
   'tests/catalogue/gpu.test.ts': 28,
   'tests/e2e/control-loss.test.ts': 28,
-  'tests/e2e/accessibility.test.ts': 26,
-  'tests/e2e/fresh-clone.test.ts': 26,
+  'tests/e2e/accessibility.test.ts': 30,
+  'tests/e2e/fresh-clone.test.ts': 20,
   'tests/protocols/http-agreement.test.ts': 21,
   'tests/protocols/postgres-equality.test.ts': 21,
   'tests/protocols/postgres-agreement.test.ts': 18,
