@@ -10,7 +10,7 @@ export default defineConfig({
           name: 'unit',
           // Most of them wait for real time to pass.
           maxWorkers: 3,
-          sequence: { groupOrder: 0 },
+          sequence: { groupOrder: 1 },
           include: [
             '{lib,server,components,scripts,tests/bench,tests/catalogue,tests/protocols}/**/*.test.ts',
           ],
@@ -19,10 +19,10 @@ export default defineConfig({
         },
       },
       {
-        // Each file starts a whole system of its own, and a browser where it needs one.
+        // Each file starts a whole system of its own, and a browser where it needs one: two at once, and first.
         test: {
           name: 'e2e',
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
           include: ['tests/{integration,e2e}/**/*.test.ts'],
           testTimeout: 120_000,
@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           name: 'chaos',
           maxWorkers: 3,
-          sequence: { groupOrder: 0 },
+          sequence: { groupOrder: 1 },
           include: ['tests/chaos/**/*.test.ts'],
           testTimeout: 90_000,
           hookTimeout: 90_000,

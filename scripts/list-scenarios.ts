@@ -5,7 +5,7 @@ import { SCENARIOS } from '#tests/chaos/scenarios.ts';
 
 /**
  * What `npm run scenarios` prints after the run: suite by suite, which of the scenarios are proven by the run that
- * `reports/tests.json` tells of; with `--gaps`, only those that are not. Exits with 1 when one is missing, skipped, failed, or ended without proof.
+ * `reports/tests.json` tells of. Exits with 1 when one is missing, skipped, failed, or ended without proof.
  */
 interface TestReport {
   testResults: {
@@ -14,7 +14,6 @@ interface TestReport {
   }[];
 }
 
-const onlyGaps = process.argv.includes('--gaps');
 const file = join(import.meta.dirname, '..', 'reports', 'tests.json');
 if (!existsSync(file)) {
   console.error('No reports/tests.json: run `npm run scenarios`, which runs the suites first');
@@ -45,9 +44,8 @@ for (const [suite, scenarios] of Object.entries(SCENARIOS)) {
     return { proven: false, text: `  ✗ ${name.padEnd(52)} ${why}: ${claim}` };
   });
   const proven = lines.filter((line) => line.proven).length;
-  const shown = lines.filter((line) => !onlyGaps || !line.proven);
-  if (shown.length > 0)
-    console.log([`${suite} ${proven}/${lines.length}`, ...shown.map(({ text }) => text)].join('\n'));
+  console.log(`${suite} ${proven}/${lines.length}`);
+  console.log(lines.map(({ text }) => text).join('\n'));
   provenCount += proven;
   count += lines.length;
 }
