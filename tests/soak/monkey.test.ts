@@ -13,6 +13,8 @@ const STRIKES = Number(process.env['MONKEY_STRIKES'] ?? FULL.strikes);
 /** Three cameras and this many frames a second: more events than these would make are more than one GPU can judge. */
 const CAMERAS = 3;
 const RATE = Number(process.env['MONKEY_RATE'] ?? 8);
+/** The one simulated model judges about one event a second: what thirty strikes have piled up takes minutes. */
+const DRAIN_MS = 300_000;
 
 const NOT_ONCE = `select array_agg(name) as names, count(*) filter (where status = 'stored') as stored
   from uploads where accepted_at < $1 group by sha256 having count(*) filter (where status = 'stored') <> 1`;
@@ -45,7 +47,7 @@ describe(`a monkey: ${UPLOADS} uploads, ${STRIKES} kills and pauses`, () => {
     const text = STAGES.map((stage) => `${stage.padEnd(30)} ${bar(histogram[stage].strikes)}`).join('\n');
     process.stdout.write(`monkey, seed ${seed}: ${monkey.blows} kills and pauses\n${text}\n`);
     const stoppedAt = Date.now();
-    await untilRecovered(system).catch(async (error: unknown) => {
+    await untilRecovered(system, undefined, DRAIN_MS).catch(async (error: unknown) => {
       process.stdout.write(`${await whatIsLeft(running)}\n`);
       throw error;
     });

@@ -85,12 +85,12 @@ export async function deadLetters(system: System): Promise<DlqPage['items']> {
 }
 
 /**
- * After a fault's end, within 60 s: NORMAL, every upload accepted before has a terminal home and is in one event, the
+ * After a fault's end, within `limitMs`: NORMAL, every upload accepted before has a terminal home and is in one event, the
  * oldest waiting upload is younger than 10 s, nothing lost, nothing doubled; and the page says so.
  */
-export async function untilRecovered(system: System, page?: Page): Promise<void> {
+export async function untilRecovered(system: System, page?: Page, limitMs = 60_000): Promise<void> {
   const endedAt = Date.now();
-  const deadline = performance.now() + 60_000;
+  const deadline = performance.now() + limitMs;
   const left = () => Math.max(0, deadline - performance.now());
   await until(
     'every upload accepted before the end of the fault has a terminal home',
