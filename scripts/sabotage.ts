@@ -22,8 +22,8 @@ import { SCENARIOS } from '#tests/chaos/scenarios.ts';
  * `npm run scenarios -- --sabotage [--seed N] [--count N] [SUITE | SUITE/NAME …]`
  *
  * Takes the behaviour that each chosen scenario proves out of a copy of this checkout and runs that one test there: it
- * must go red. Exits with 1 when a sabotage survives, is missing or does not
- * apply. Writes `reports/sabotage.json`.
+ * must go red. Exits with 1 when a sabotage survives, is missing, does not apply or does not run. Writes
+ * `reports/sabotage.json`.
  */
 const ROOT = join(import.meta.dirname, '..');
 const LANES = availableParallelism() + 1; // most of a run waits

@@ -1,8 +1,8 @@
-import { Redis } from 'ioredis';
 import type { Page } from 'playwright-core';
 import { io } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { numberOn, switchOff, switchOn, untilAttribute } from '#tests/support/console-page.ts';
+import { timeThrough } from '#tests/support/paths.ts';
 import type { System } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import { startWatchedSystem, type WatchedSystem } from '#tests/support/watched-system.ts';
@@ -105,17 +105,7 @@ describe('a fault clicked in the browser', () => {
 
   it('redis refused: work waits in memory, and a client through the proxy is refused', async () => {
     await switchOn(page, 'redis', 'connection_error');
-    const { host, port } = system.wiring.proxied.redis;
-    const client = new Redis({
-      host,
-      port,
-      lazyConnect: true,
-      retryStrategy: () => null,
-      connectTimeout: 1000,
-    });
-    client.on('error', () => {}); // told by connect()
-    await expect(client.connect()).rejects.toThrow();
-    client.disconnect();
+    await expect(timeThrough(system, 'redis')).rejects.toThrow();
     await until('work waits in memory', 15_000, async () => {
       const queue = (await system.state()).pipeline?.queues.find((each) => each.name === 'detection');
       return (queue?.tiers.memory ?? 0) > 0;

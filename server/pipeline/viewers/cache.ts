@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '#lib/chaos/clock.ts';
 import type { CacheOptions, CacheStatus, ViewerCache } from './contracts.ts';
 import { connectInBackground, createRedisClient, isRedisTimeout } from './redis-client.ts';
 
-const CACHE_DEFAULTS = {
+export const CACHE_DEFAULTS = {
   /** Life of every entry, in Redis and in the process. */
   ttlMs: 300_000,
   /** Entries kept in the process. */

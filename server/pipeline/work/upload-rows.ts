@@ -1,5 +1,6 @@
 import type { Detection, ValidUpload } from '../contracts.ts';
 import type { Database, Queryable } from '../database/database.ts';
+import { CACHE_DEFAULTS } from '../viewers/cache.ts';
 import type { DetectionResult } from './detector.ts';
 
 /** What became of detection for a frame. */
@@ -54,7 +55,7 @@ function frameOf(row: FrameRecord): FrameRow {
 }
 
 /** As long as the claim of a hash in the cache lives. */
-const SAME_CONTENT_SECONDS = 300;
+const SAME_CONTENT_SECONDS = CACHE_DEFAULTS.ttlMs / 1000;
 
 /**
  * Stores an upload and its detections in one transaction. Repeating it changes nothing.
