@@ -1,5 +1,5 @@
 import type { LiveServerEvents } from '#lib/protocol/events.ts';
-import { METRICS, type Series } from '#lib/protocol/metrics.ts';
+import { CHARTED_METRICS, type Series } from '#lib/protocol/metrics.ts';
 import { SeriesRing } from './series-ring.ts';
 
 /**
@@ -7,7 +7,7 @@ import { SeriesRing } from './series-ring.ts';
  */
 export const buffers = new SeriesRing();
 
-const charted = new Set<string>(Object.values(METRICS));
+const charted = new Set(CHARTED_METRICS);
 /** `names[i]` belongs to the i-th value of a tick of the same layout; undefined for series nobody draws. */
 let layout: { id: number; names: (string | undefined)[] } | null = null;
 
@@ -24,14 +24,24 @@ export function takeTick({ at, layout: id, values }: Parameters<LiveServerEvents
 }
 
 const HISTORY_SPAN_MS = 900_000;
+/** Series asked for at once; the server answers for 50 at most. */
+const NAMES_MAX = 40;
 
 /**
  * Fills the gaps of the last 15 minutes from the server's history; after a reload or a cut the charts are whole
  * again. Without an answer the gaps stay gaps.
  */
 export async function loadHistory(nowAt: number): Promise<void> {
+  const parts: string[][] = [];
+  for (let from = 0; from < CHARTED_METRICS.length; from += NAMES_MAX) {
+    parts.push(CHARTED_METRICS.slice(from, from + NAMES_MAX));
+  }
+  await Promise.all(parts.map((names) => loadSeries(names, nowAt)));
+}
+
+async function loadSeries(names: readonly string[], nowAt: number): Promise<void> {
   const query = new URLSearchParams({
-    names: Object.values(METRICS).join(','),
+    names: names.join(','),
     fromMs: String(Math.round(nowAt - HISTORY_SPAN_MS)),
     stepMs: '2000',
   });

@@ -1,5 +1,5 @@
 import type { Fault, FaultEndReason, FaultReceipt, HaltReceipt, ServiceName } from './faults.ts';
-import type { BreakerState, LedgerVerdict, Mode, Origin } from './state.ts';
+import type { BreakerCall, BreakerState, LedgerVerdict, Mode, Origin } from './state.ts';
 
 /** What a fact says, by type. Facts are reliable, ordered and kept; samples are not. */
 export interface FactData {
@@ -25,6 +25,8 @@ export interface FactData {
     reason: string;
     failures: number;
     origin: Origin | null;
+    /** What led to it, oldest first, at most 20; absent in facts of older versions. */
+    calls?: readonly BreakerCall[];
   };
   modeChanged: { from: Mode; to: Mode; causes: { service: ServiceName; origin: Origin; text: string }[] };
   serviceChanged: { service: ServiceName; healthy: boolean; error: string | null; origin: Origin | null };

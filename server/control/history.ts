@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../lib/chaos/clock.ts';
-import { METRICS, type MetricDeclaration, type Series } from '../../lib/protocol/metrics.ts';
+import { CHARTED_METRICS, type MetricDeclaration, type Series } from '../../lib/protocol/metrics.ts';
 import { type Hub, SLOT_MS } from './hub.ts';
 import { invalidInput } from './problem.ts';
 import type { Recorder } from './recorder.ts';
@@ -16,7 +16,6 @@ const DEFAULT_RANGE_MS = 15 * 60 * 1000;
 const MAX_RANGE_MS = 24 * 60 * 60 * 1000;
 const DEFAULT_POINTS = 300;
 const MAX_POINTS = 4000;
-const WELL_KNOWN: readonly string[] = Object.values(METRICS);
 
 /**
  * What was, up to now: the newest 15 minutes from the hub at once, the rest from the recorder. A well-known series
@@ -42,7 +41,7 @@ export async function readHistory(
   const declared = request.names.flatMap((name): MetricDeclaration[] => {
     const declaration = hub.declaration(name) ?? recorder.declaration(name);
     if (declaration) return [declaration];
-    if (WELL_KNOWN.includes(name)) return [];
+    if (CHARTED_METRICS.includes(name)) return [];
     const known = hub.metrics().map((metric) => metric.name);
     throw invalidInput('names', name, `among ${known.slice(0, 100).join(', ') || 'no series yet'}`);
   });

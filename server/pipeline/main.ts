@@ -84,8 +84,8 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
     clock,
     tracker,
     logger,
-    onChanged: ({ breaker, from, to, reason, failures, origin }) => {
-      agent.fact('breakerChanged', breaker, { breaker, from, to, reason, failures, origin });
+    onChanged: ({ breaker, from, to, reason, failures, origin, calls }) => {
+      agent.fact('breakerChanged', breaker, { breaker, from, to, reason, failures, origin, calls });
       work?.updateGates();
     },
   });
