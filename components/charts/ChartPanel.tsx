@@ -1,15 +1,19 @@
 'use client';
 
 import dynamic from 'next/dynamic';
+import Link from 'next/link';
 import { type PointerEvent, useEffect, useRef, useState } from 'react';
+import type { Fault } from '#lib/protocol/faults.ts';
 import { buffers } from '../live/series-buffers.ts';
 import { faultBands } from '../ribbon/ribbon-series.ts';
+import { faultsReaching } from '../services/service-view.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useFaults } from '../stores/faults-store.ts';
 import { serverNow } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { useLive } from '../use-live.ts';
 import { compact, timeOfDay } from '../visual/quantity.ts';
+import { SimulatedBadge } from '../visual/SimulatedBadge.tsx';
 import { useClock } from '../visual/use-clock.ts';
 import type { ChartDefinition, DrawnSeries } from './chart-definitions.ts';
 import { joinChartLoop } from './chart-loop.ts';
@@ -70,15 +74,17 @@ function nextFrame(definition: ChartDefinition): PlotFrame {
   const toAt = frozenAt ?? serverNow();
   const fromAt = toAt - windowMs;
   const points = thin(buffers, definition.series, toAt, windowMs);
-  const factor = definition.series[0]?.factor ?? 1;
-  const ceiling = definition.ceilingMetric ? newest(buffers, definition.ceilingMetric, toAt) : null;
+  const { service, ceilingMetric } = definition;
+  const newestCeiling = ceilingMetric ? newest(buffers, ceilingMetric, toAt) : null;
+  const measured = newestCeiling === null ? null : newestCeiling * (definition.series[0]?.factor ?? 1);
+  const acts = service && ((fault: Fault) => faultsReaching(service, [fault]).length > 0);
   return {
     definition,
     points,
     fromAt,
     toAt,
-    ...axisEnds(definition, points, ceiling === null ? null : ceiling * factor),
-    faults: faultBands(useFacts.getState().facts, useFaults.getState().faults ?? [], fromAt, toAt),
+    ...axisEnds(definition, points, definition.ceiling ?? measured),
+    faults: faultBands(useFacts.getState().facts, useFaults.getState().faults ?? [], fromAt, toAt, acts),
   };
 }
 
@@ -99,6 +105,9 @@ export function Cursor({ fromAt, toAt, width }: { fromAt: number; toAt: number; 
   return <span aria-hidden="true" className="cursor-line" style={{ left }} />;
 }
 
+const TITLE_LINK =
+  '-my-1 inline-flex min-h-6 max-w-full items-center truncate font-semibold text-ink underline decoration-line-strong underline-offset-2 hover:decoration-ink';
+
 /** Title and numbers: of the cursor's moment, otherwise of now. */
 function ChartHead({ definition }: { definition: ChartDefinition }) {
   useClock(500);
@@ -107,10 +116,19 @@ function ChartHead({ definition }: { definition: ChartDefinition }) {
   const at = cursorAt ?? frozenAt ?? serverNow();
   return (
     <figcaption className="min-w-0 text-[11px] whitespace-nowrap">
-      {definition.opens ? (
+      {definition.href ? (
+        <Link
+          className={TITLE_LINK}
+          data-testid={`chart-link-${definition.id}`}
+          href={definition.href}
+          prefetch={false}
+        >
+          {definition.title}
+        </Link>
+      ) : definition.opens ? (
         <button
           aria-haspopup="dialog"
-          className="-my-1 min-h-6 max-w-full truncate font-semibold text-ink underline decoration-line-strong underline-offset-2 hover:decoration-ink"
+          className={TITLE_LINK}
           data-testid={`open-${definition.opens}`}
           onClick={() => useView.setState({ overlay: definition.opens ?? null })}
           type="button"
@@ -118,8 +136,9 @@ function ChartHead({ definition }: { definition: ChartDefinition }) {
           {definition.title}
         </button>
       ) : (
-        <span className="block truncate font-semibold text-ink">{definition.title}</span>
+        <span className="truncate font-semibold text-ink">{definition.title}</span>
       )}
+      {definition.simulated && <SimulatedBadge className="ml-1.5" />}
       <span className="flex min-w-0 flex-wrap gap-x-2 overflow-hidden">
         {definition.series.map((series) => (
           <Reading at={at} key={series.key} series={series} />

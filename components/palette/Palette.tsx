@@ -1,9 +1,11 @@
 'use client';
 
 import { Command } from 'cmdk';
+import { useRouter } from 'next/navigation';
 import { startFault, startPreset, stopFaults } from '../desk/fault-commands.ts';
 import { presetFaults, presetService } from '../desk/switch-state.ts';
 import { inSentence } from '../faults/fault-words.ts';
+import { PAGES } from '../frame/pages.ts';
 import { haltAll } from '../halt-command.ts';
 import { useCatalogue } from '../stores/catalogue-store.ts';
 import { faultKey, useFaults } from '../stores/faults-store.ts';
@@ -27,6 +29,7 @@ const GROUP =
 export default function Palette() {
   const catalogue = useCatalogue((store) => store.catalogue);
   const faults = useFaults((store) => store.faults) ?? [];
+  const router = useRouter();
   return (
     <Command.Dialog
       className="panel w-full overflow-hidden shadow-2xl"
@@ -68,6 +71,13 @@ export default function Palette() {
               onSelect={act(() => useView.setState({ windowMs }))}
             >
               Time axis: {windowMs / 60_000} min
+            </Command.Item>
+          ))}
+        </Command.Group>
+        <Command.Group className={GROUP} heading="Go to">
+          {PAGES.map(({ href, title }) => (
+            <Command.Item className={ITEM} key={href} onSelect={act(() => router.push(href))}>
+              {title}
             </Command.Item>
           ))}
         </Command.Group>

@@ -2,31 +2,40 @@
 
 import { memo, useMemo } from 'react';
 import type { Fact } from '#lib/protocol/facts.ts';
+import type { ServiceName } from '#lib/protocol/faults.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { exactTime, timeOfDay } from '../visual/quantity.ts';
 import { INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
+import { factsAbout } from './facts-about.ts';
 import { sentence, sinceFault, type Tone } from './story-sentence.ts';
 
 /** Lines kept on the page; the timeline on the server has them all. */
 const LINES_MAX = 500;
 
-/** What happened, in plain words, newest first. */
-export function Story() {
-  const facts = useFacts((log) => log.facts);
+/** What happened, in plain words, newest first: everything, or what concerns one service. */
+export function Story({ service }: { service?: ServiceName }) {
+  const all = useFacts((log) => log.facts);
   const gaps = useFacts((log) => log.gaps);
+  const facts = useMemo(() => (service ? factsAbout(service, all) : all), [service, all]);
   const since = useMemo(() => sinceFault(facts), [facts]);
   const lines = useMemo(() => facts.slice(-LINES_MAX).reverse(), [facts]);
   return (
-    <section aria-label="Story" className="panel flex min-h-28 flex-1 flex-col" data-in="log">
-      <h2 className="panel-title border-b border-line px-3 py-2">Story</h2>
+    <section
+      aria-label="Story"
+      className={`panel flex min-h-28 flex-1 flex-col ${service ? 'max-h-[32rem]' : ''}`}
+      data-in="log"
+    >
+      <h2 className="panel-title border-b border-line px-3 py-2">Story{service && ` of ${service}`}</h2>
       <ol
         className="min-h-0 flex-1 overflow-y-auto py-1 max-wide:max-h-[70dvh]"
         data-testid="story"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
         tabIndex={0}
       >
-        {lines.length === 0 && <li className="px-3 py-1.5 text-muted">Nothing has happened yet.</li>}
+        {lines.length === 0 && (
+          <li className="px-3 py-1.5 text-muted">Nothing has happened {service ? 'here ' : ''}yet.</li>
+        )}
         {lines.map((fact) => (
           <StoryLine
             fact={fact}

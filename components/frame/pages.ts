@@ -1,0 +1,13 @@
+import { SERVICE_NAMES } from '#lib/protocol/services.ts';
+
+export interface PageLink {
+  href: string;
+  title: string;
+}
+
+/** Where one can go by name. */
+export const PAGES: readonly PageLink[] = [
+  { href: '/', title: 'Console' },
+  { href: '/gpu', title: 'GPU' },
+  ...SERVICE_NAMES.map((name) => ({ href: `/services/${name}`, title: `Service ${name}` })),
+];
