@@ -42,7 +42,7 @@ export function VramBar({ gpu }: { gpu: GpuStatus }) {
         </div>
         <span
           aria-hidden="true"
-          className="absolute top-0 bottom-0 w-0.5 bg-open"
+          className={`absolute top-0 bottom-0 w-0.5 ${reading.outOfMemory ? 'bg-open' : 'bg-ink'}`}
           data-testid="out-of-memory-line"
           style={{ left: line }}
         />

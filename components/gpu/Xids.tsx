@@ -11,7 +11,12 @@ export function Xids({ xids }: { xids: GpuStatus['xids'] }) {
   useClock(1_000);
   if (xids.length === 0) return <p className="text-muted">None since the process started.</p>;
   return (
-    <ol className="max-h-56 space-y-1.5 overflow-y-auto" data-testid="xids">
+    <ol
+      className="max-h-56 space-y-1.5 overflow-y-auto"
+      data-testid="xids"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
+      tabIndex={0}
+    >
       {xids.toReversed().map((xid) => (
         <li key={`${xid.at}-${xid.code}`}>
           <p className="flex flex-wrap items-baseline gap-x-2">

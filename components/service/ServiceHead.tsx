@@ -32,7 +32,9 @@ export function ServiceHead({ subject, stale }: { subject: ServiceSubject; stale
           )}
         </span>
         {stale && status !== 'unknown' && <span className="font-semibold">when last heard</span>}
-        {health?.critical && <span className="text-muted">critical: without it the mode is MINIMAL</span>}
+        {health?.critical && (
+          <span className="text-muted">critical: while it is down the mode is MINIMAL or OFFLINE</span>
+        )}
         {health && !health.healthy && health.origin && <OriginChip origin={health.origin} />}
         <span className="text-muted">{about?.description}</span>
         {name === 'gpu' && (

@@ -9,6 +9,7 @@ import { useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
 import { Story } from '../story/Story.tsx';
 import { staleClass, useLive } from '../use-live.ts';
+import { SimulatedBadge } from '../visual/SimulatedBadge.tsx';
 import { ServiceBreaker } from './ServiceBreaker.tsx';
 import { ServiceCalls } from './ServiceCalls.tsx';
 import { ServiceHead } from './ServiceHead.tsx';
@@ -30,7 +31,15 @@ const REPORT_OF: Partial<Record<ServiceName, 'inference' | 'proxy' | 'supervisor
 /** Everything about one service: its state and breaker, its calls, what waits for it, what we do to it, what became of it. */
 export function ServicePage({ name }: { name: ServiceName }) {
   return (
-    <PageFrame aside={<ServiceNav here={name} />} title={name}>
+    <PageFrame
+      aside={<ServiceNav here={name} />}
+      title={
+        <>
+          {name}
+          {name === 'gpu' && <SimulatedBadge />}
+        </>
+      }
+    >
       <Ribbon />
       <div className="grid gap-1.5 wide:grid-cols-[minmax(0,1fr)_336px]">
         <ServiceParts name={name} />
@@ -49,7 +58,7 @@ function ServiceParts({ name }: { name: ServiceName }) {
   const faults = useFaults((store) => store.faults);
   const live = useLive();
   const subject = serviceSubject(name, state, faults ?? []);
-  const stale = staleClass(live, state && state[REPORT_OF[name] ?? 'pipeline']?.ageMs);
+  const stale = staleClass(live, state?.[REPORT_OF[name] ?? 'pipeline']?.ageMs);
   return (
     <div className="flex min-w-0 flex-col gap-1.5">
       <ServiceHead stale={stale} subject={subject} />

@@ -6,6 +6,7 @@ import type { ServiceName } from '#lib/protocol/faults.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { exactTime, timeOfDay } from '../visual/quantity.ts';
+import { SimulatedBadge } from '../visual/SimulatedBadge.tsx';
 import { INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
 import { factsAbout } from './facts-about.ts';
 import { sentence, sinceFault, type Tone } from './story-sentence.ts';
@@ -84,6 +85,7 @@ const StoryLine = memo(function StoryLine({ fact, gapAfter, sinceMs }: StoryLine
       </span>
       <span className="min-w-0 flex-1 text-[12px] [overflow-wrap:anywhere] text-muted">
         <b className={`font-semibold ${tone === 'quiet' ? 'text-ink' : INK[status]}`}>{lead}</b> {text}
+        {fact.type === 'afterEffect' && fact.data.service === 'gpu' && <SimulatedBadge className="ml-1.5" />}
         {gapAfter && <em className="block text-degraded-ink">Older lines after this one are gone.</em>}
       </span>
       <time

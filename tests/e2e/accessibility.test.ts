@@ -22,7 +22,7 @@ afterAll(async () => {
 
 /** Presses Tab until the element with this test id has the focus. */
 async function tabTo(testId: string): Promise<void> {
-  for (let presses = 0; presses < 120; presses++) {
+  for (let presses = 0; presses < 200; presses++) {
     await page.keyboard.press('Tab');
     const focused = await page.evaluate(() => document.activeElement?.getAttribute('data-testid'));
     if (focused === testId) return;

@@ -50,13 +50,12 @@ describe('/services/:name', () => {
     await page.getByTestId('active-fault-nemotron-timeout').waitFor();
     expect(await page.getByTestId('promise-owed').first().textContent()).toContain('default risk score');
     await untilAttribute(page, 'breaker-machine', 'data-state', 'OPEN', 60_000);
+    let first = Number.NaN;
     await until('the countdown goes down', 5000, async () => {
-      const left = async () =>
-        Number(/[\d.]+/.exec((await page.getByTestId('xray-countdown').textContent()) ?? '')?.[0]);
-      const before = await left();
-      await page.waitForTimeout(600);
-      const after = await left();
-      return after < before;
+      const text = (await page.getByTestId('xray-countdown').textContent()) ?? '';
+      const left = Number(/[\d.]+/.exec(text)?.[0]);
+      if (Number.isNaN(first)) first = left;
+      return left < first - 0.3;
     });
     await untilAttribute(page, 'breaker-machine', 'data-state', 'HALF_OPEN', 30_000);
 
@@ -85,7 +84,10 @@ describe('/services/:name', () => {
     const { id, expiresAt } = await system.startFault('redis', 'latency', { ttlMs: 60_000 });
     const fault = page.getByTestId('active-fault-redis-latency');
     await fault.waitFor();
-    await page.waitForTimeout(1500);
+    await until('a part of it is over', 5000, async () => {
+      const now = (await system.state()).faults.find((each) => each.id === id);
+      return now !== undefined && now.leftMs < 58_500;
+    });
     await fault.getByTestId('extend-fault').click();
     await until('it has its full time again', 5000, async () => {
       const now = (await system.state()).faults.find((each) => each.id === id);
