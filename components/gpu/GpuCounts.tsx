@@ -13,7 +13,7 @@ import { useClock } from '../visual/use-clock.ts';
 /** What it gets done, and what went wrong since its process started. */
 export function GpuCounts({ gpu }: { gpu: GpuStatus }) {
   return (
-    <dl className="grid grid-cols-2 gap-x-4 gap-y-2 sm:grid-cols-3">
+    <dl className="grid grid-cols-2 gap-x-4 gap-y-2 sm:grid-cols-3 wide:grid-cols-2">
       <Figure testId="gpu-batch" word="images at once">
         {gpu.maxBatchSize}
       </Figure>

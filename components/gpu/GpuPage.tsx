@@ -6,6 +6,7 @@ import type { GpuStatus } from '#lib/protocol/state.ts';
 import { ChartGrid } from '../charts/ChartGrid.tsx';
 import { ActiveFaults } from '../faults/ActiveFaults.tsx';
 import { PageFrame } from '../frame/PageFrame.tsx';
+import { SideColumn } from '../frame/SideColumn.tsx';
 import { Ribbon } from '../ribbon/Ribbon.tsx';
 import { faultsOn } from '../services/service-view.ts';
 import { useFaults } from '../stores/faults-store.ts';
@@ -43,90 +44,89 @@ export function GpuPage() {
         </>
       }
     >
+      <Head gpu={gpu} />
       <Ribbon />
-      <div className="grid gap-1.5 wide:grid-cols-[minmax(0,1fr)_336px]">
-        <div className="flex min-w-0 flex-col gap-1.5">
-          <Card gpu={gpu} />
-          <Charts gpu={gpu} />
-        </div>
-        <div className="flex min-w-0 flex-col gap-1.5">
-          <ActiveFaults service="gpu" />
-          <Story service="gpu" />
-        </div>
-      </div>
+      <SideColumn first={<ActiveFaults service="gpu" />} last={<Story service="gpu" />}>
+        {gpu && <Parts gpu={gpu} />}
+        <Charts gpu={gpu} />
+        {gpu && <Errors gpu={gpu} />}
+      </SideColumn>
     </PageFrame>
   );
 }
 
-function Card({ gpu }: { gpu: GpuStatus | null }) {
-  const known = useSystem((store) => store.state !== null);
+function useStale(): string {
   const ageMs = useSystem((store) => store.state?.inference?.ageMs);
+  return staleClass(useLive(), ageMs);
+}
+
+function Head({ gpu }: { gpu: GpuStatus | null }) {
+  const known = useSystem((store) => store.state !== null);
   const faults = useFaults((store) => store.faults) ?? [];
-  const stale = staleClass(useLive(), ageMs);
-  if (!gpu) {
+  const stale = useStale();
+  if (gpu) {
     return (
-      <section aria-label="Card" className="panel stale px-3 py-3 text-muted" data-testid="gpu-unknown">
-        <p>
-          {known
-            ? 'No report from the inference process: the card is UNKNOWN.'
-            : 'Waiting for the first snapshot.'}
-        </p>
-        <RestartProcess service="gpu" />
+      <section aria-label="Card" className={`panel px-3 py-2 ${stale}`} data-testid="gpu-card">
+        <GpuHead faults={faultsOn('gpu', faults).length} gpu={gpu} stale={stale !== ''} />
       </section>
     );
   }
   return (
-    <>
-      <section aria-label="Card" className={`panel px-3 py-2 ${stale}`} data-testid="gpu-card">
-        <GpuHead faults={faultsOn('gpu', faults).length} gpu={gpu} stale={stale !== ''} />
-      </section>
-      <div className="grid gap-1.5 md:grid-cols-2">
-        <Part stale={stale} title="Memory" wide>
-          <VramBar gpu={gpu} />
-        </Part>
-        <Part stale={stale} title="Heat">
-          <Thermometer gpu={gpu} />
-        </Part>
-        <Part stale={stale} title="Clock, power, load">
-          <GpuMeters gpu={gpu} />
-        </Part>
-        <Part stale={stale} title="Why the clock is not higher">
-          <ClockEvents gpu={gpu} />
-        </Part>
-        <Part stale={stale} title="Work">
-          <GpuCounts gpu={gpu} />
-        </Part>
-        <Part simulated={false} stale={stale} title="Errors and restarts" wide>
-          <div className="grid gap-x-6 md:grid-cols-2">
-            <div>
-              <h4 className="mb-1 flex items-center gap-2 text-[12px] font-semibold">
-                Xid <SimulatedBadge />
-              </h4>
-              <Xids xids={gpu.xids} />
-            </div>
-            <RestartProcess service="gpu" />
-          </div>
-        </Part>
-      </div>
-    </>
+    <section aria-label="Card" className="panel stale px-3 py-3 text-muted" data-testid="gpu-unknown">
+      {known
+        ? 'No report from the inference process: the card is UNKNOWN.'
+        : 'Waiting for the first snapshot.'}
+      <RestartProcess service="gpu" />
+    </section>
+  );
+}
+
+function Parts({ gpu }: { gpu: GpuStatus }) {
+  const stale = useStale();
+  return (
+    <div className="grid gap-1.5 md:grid-cols-2 wide:grid-cols-6">
+      <Part className="wide:col-span-4" stale={stale} title="Memory">
+        <VramBar gpu={gpu} />
+      </Part>
+      <Part className="wide:col-span-2" stale={stale} title="Work">
+        <GpuCounts gpu={gpu} />
+      </Part>
+      <Part className="wide:col-span-2" stale={stale} title="Heat">
+        <Thermometer gpu={gpu} />
+      </Part>
+      <Part className="wide:col-span-2" stale={stale} title="Clock, power, load">
+        <GpuMeters gpu={gpu} />
+      </Part>
+      <Part className="wide:col-span-2" stale={stale} title="Why the clock is not higher">
+        <ClockEvents gpu={gpu} />
+      </Part>
+    </div>
+  );
+}
+
+function Errors({ gpu }: { gpu: GpuStatus }) {
+  return (
+    <Part stale={useStale()} title="Xid errors">
+      <Xids xids={gpu.xids} />
+      <RestartProcess service="gpu" />
+    </Part>
   );
 }
 
 interface PartProps {
   title: string;
   stale: string;
-  wide?: boolean;
-  /** @default true */
-  simulated?: boolean;
+  className?: string;
   children: ReactNode;
 }
 
-function Part({ title, stale, wide = false, simulated = true, children }: PartProps) {
+/** One group of the card's values, marked as what they are. */
+function Part({ title, stale, className = '', children }: PartProps) {
   return (
-    <section aria-label={title} className={`panel min-w-0 px-3 py-2 ${wide ? 'md:col-span-2' : ''} ${stale}`}>
+    <section aria-label={title} className={`panel min-w-0 px-3 py-2 ${className} ${stale}`}>
       <h3 className="panel-title mb-1.5 flex items-center justify-between gap-2">
         {title}
-        {simulated && <SimulatedBadge />}
+        <SimulatedBadge />
       </h3>
       {children}
     </section>

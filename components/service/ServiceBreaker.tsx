@@ -3,13 +3,10 @@
 import { partsOf } from '../services/service-parts.ts';
 import { BreakerByHand } from '../xray/BreakerByHand.tsx';
 import { BreakerMachine } from '../xray/BreakerMachine.tsx';
-import { BreakerMoves } from '../xray/BreakerMoves.tsx';
 import { RestartProcess } from '../xray/RestartProcess.tsx';
 import type { ServiceSubject } from './service-subject.ts';
 
-const MOVES_SHOWN = 12;
-
-/** The breaker whole: machine, commands by hand, and every change with the calls that led to it. */
+/** The breaker whole: machine and commands by hand. */
 export function ServiceBreaker({ subject, stale }: { subject: ServiceSubject; stale: string }) {
   const { name, breaker } = subject;
   return (
@@ -26,13 +23,6 @@ export function ServiceBreaker({ subject, stale }: { subject: ServiceSubject; st
         <div className="space-y-3">
           <BreakerMachine breaker={breaker} />
           <BreakerByHand breaker={breaker.name} />
-          <div
-            className="max-h-80 overflow-y-auto border-t border-line pt-3"
-            // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
-            tabIndex={0}
-          >
-            <BreakerMoves breaker={breaker.name} most={MOVES_SHOWN} />
-          </div>
         </div>
       )}
       <RestartProcess service={name} />

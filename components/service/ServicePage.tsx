@@ -4,6 +4,7 @@ import type { ServiceName } from '#lib/protocol/faults.ts';
 import { ChartGrid } from '../charts/ChartGrid.tsx';
 import { ActiveFaults } from '../faults/ActiveFaults.tsx';
 import { PageFrame } from '../frame/PageFrame.tsx';
+import { SideColumn } from '../frame/SideColumn.tsx';
 import { Ribbon } from '../ribbon/Ribbon.tsx';
 import { useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
@@ -13,6 +14,7 @@ import { SimulatedBadge } from '../visual/SimulatedBadge.tsx';
 import { ServiceBreaker } from './ServiceBreaker.tsx';
 import { ServiceCalls } from './ServiceCalls.tsx';
 import { ServiceHead } from './ServiceHead.tsx';
+import { ServiceMoves } from './ServiceMoves.tsx';
 import { ServiceNav } from './ServiceNav.tsx';
 import { ServicePool } from './ServicePool.tsx';
 import { ServicePromises } from './ServicePromises.tsx';
@@ -30,6 +32,11 @@ const REPORT_OF: Partial<Record<ServiceName, 'inference' | 'proxy' | 'supervisor
 
 /** Everything about one service: its state and breaker, its calls, what waits for it, what we do to it, what became of it. */
 export function ServicePage({ name }: { name: ServiceName }) {
+  const state = useSystem((store) => store.state);
+  const faults = useFaults((store) => store.faults);
+  const stale = staleClass(useLive(), state?.[REPORT_OF[name] ?? 'pipeline']?.ageMs);
+  const subject = serviceSubject(name, state, faults ?? []);
+  const charts = serviceCharts(name);
   return (
     <PageFrame
       aside={<ServiceNav here={name} />}
@@ -40,38 +47,31 @@ export function ServicePage({ name }: { name: ServiceName }) {
         </>
       }
     >
-      <Ribbon />
-      <div className="grid gap-1.5 wide:grid-cols-[minmax(0,1fr)_336px]">
-        <ServiceParts name={name} />
-        <div className="flex min-w-0 flex-col gap-1.5">
-          <ActiveFaults service={name} />
-          <ServicePromises service={name} />
-          <Story service={name} />
-        </div>
-      </div>
-    </PageFrame>
-  );
-}
-
-function ServiceParts({ name }: { name: ServiceName }) {
-  const state = useSystem((store) => store.state);
-  const faults = useFaults((store) => store.faults);
-  const live = useLive();
-  const subject = serviceSubject(name, state, faults ?? []);
-  const stale = staleClass(live, state?.[REPORT_OF[name] ?? 'pipeline']?.ageMs);
-  return (
-    <div className="flex min-w-0 flex-col gap-1.5">
       <ServiceHead stale={stale} subject={subject} />
-      <ChartGrid
-        className="auto-rows-[9.5rem] md:grid-cols-3 wide:auto-rows-[8.5rem]"
-        definitions={serviceCharts(name)}
-      />
-      <ServiceBreaker stale={stale} subject={subject} />
-      <div className="grid gap-1.5 md:grid-cols-2">
-        <ServiceCalls stale={stale} subject={subject} />
-        <ServicePool stale={stale} subject={subject} />
-        <ServiceQueues stale={stale} subject={subject} />
-      </div>
-    </div>
+      <Ribbon />
+      <SideColumn
+        first={
+          <>
+            <ActiveFaults service={name} />
+            <ServicePromises service={name} />
+          </>
+        }
+        last={<Story service={name} />}
+      >
+        <div className="grid gap-1.5 md:grid-cols-[3fr_2fr]">
+          <ServiceBreaker stale={stale} subject={subject} />
+          <div className="flex min-w-0 flex-col gap-1.5">
+            <ServiceCalls stale={stale} subject={subject} />
+            <ServicePool stale={stale} subject={subject} />
+            <ServiceQueues stale={stale} subject={subject} />
+          </div>
+        </div>
+        <ChartGrid
+          className={`auto-rows-[9.5rem] wide:auto-rows-[8.5rem] ${charts.length % 4 === 0 ? 'wide:grid-cols-4' : 'md:grid-cols-3'}`}
+          definitions={charts}
+        />
+        {subject.breaker && <ServiceMoves breaker={subject.breaker.name} />}
+      </SideColumn>
+    </PageFrame>
   );
 }

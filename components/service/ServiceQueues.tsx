@@ -12,7 +12,7 @@ export function ServiceQueues({ subject, stale }: { subject: ServiceSubject; sta
   return (
     <section aria-label="Queues" className={`panel px-3 py-2 ${stale}`} data-testid="service-queues">
       <h2 className="panel-title mb-1.5">Queues</h2>
-      <ul className="grid gap-x-6 gap-y-2 sm:grid-cols-2">
+      <ul className="space-y-2">
         {subject.queues.map((queue) => (
           <Queue key={queue.name} queue={queue} />
         ))}
