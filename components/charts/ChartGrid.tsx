@@ -5,6 +5,7 @@ import { useView } from '../stores/view-store.ts';
 import { ChartPanel } from './ChartPanel.tsx';
 import { CHARTS } from './chart-definitions.ts';
 import { redrawCharts } from './chart-loop.ts';
+import { FaultHatch } from './FaultHatch.tsx';
 
 const WIDE = '(min-width: 80rem)';
 
@@ -40,19 +41,7 @@ export function ChartGrid() {
       className="grid min-h-0 flex-1 auto-rows-[minmax(9rem,1fr)] grid-cols-1 gap-1.5 sm:grid-cols-2 wide:auto-rows-[minmax(7.5rem,1fr)] wide:grid-cols-4"
       data-in="live queues gpu"
     >
-      <svg aria-hidden="true" className="absolute size-0">
-        <defs>
-          <pattern
-            height="8"
-            id="fault-hatch"
-            patternTransform="rotate(45)"
-            patternUnits="userSpaceOnUse"
-            width="8"
-          >
-            <rect fill="var(--hatch)" height="8" width="4" />
-          </pattern>
-        </defs>
-      </svg>
+      <FaultHatch />
       {CHARTS.map((definition) => (
         <ChartPanel definition={definition} key={definition.id} rich={rich} />
       ))}
