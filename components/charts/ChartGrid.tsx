@@ -5,6 +5,7 @@ import { useView } from '../stores/view-store.ts';
 import { ChartPanel } from './ChartPanel.tsx';
 import { CHARTS, type ChartDefinition } from './chart-definitions.ts';
 import { redrawCharts } from './chart-loop.ts';
+import { FaultHatch } from './FaultHatch.tsx';
 
 const WIDE = '(min-width: 80rem)';
 
@@ -50,19 +51,7 @@ export function ChartGrid({ definitions = CHARTS, className = SHARED_HEIGHT }: C
       className={`grid grid-cols-1 gap-1.5 sm:grid-cols-2 ${className}`}
       data-in="live queues gpu"
     >
-      <svg aria-hidden="true" className="absolute size-0">
-        <defs>
-          <pattern
-            height="8"
-            id="fault-hatch"
-            patternTransform="rotate(45)"
-            patternUnits="userSpaceOnUse"
-            width="8"
-          >
-            <rect fill="var(--hatch)" height="8" width="4" />
-          </pattern>
-        </defs>
-      </svg>
+      <FaultHatch />
       {definitions.map((definition) => (
         <ChartPanel definition={definition} key={definition.id} rich={rich} />
       ))}

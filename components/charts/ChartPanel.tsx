@@ -4,11 +4,9 @@ import dynamic from 'next/dynamic';
 import Link from 'next/link';
 import { type PointerEvent, useEffect, useRef, useState } from 'react';
 import type { Fault } from '#lib/protocol/faults.ts';
-import { buffers } from '../live/series-buffers.ts';
+import { pictureSource } from '../history/picture-source.ts';
 import { faultBands } from '../ribbon/ribbon-series.ts';
 import { faultsReaching } from '../services/service-view.ts';
-import { useFacts } from '../stores/facts-store.ts';
-import { useFaults } from '../stores/faults-store.ts';
 import { serverNow } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { useLive } from '../use-live.ts';
@@ -21,6 +19,7 @@ import { commitPeriodMs, newest, thin } from './chart-series.ts';
 import { FaultBands } from './FaultBands.tsx';
 import { AXIS_WIDTH, axisEnds, PLOT_MARGIN, type PlotFrame } from './plot-frame.ts';
 import { SvgPlot } from './SvgPlot.tsx';
+import { TimeMarkers } from './TimeMarkers.tsx';
 import { usePlotSize } from './use-plot-size.ts';
 
 const RechartsPlot = dynamic(() => import('./RechartsPlot.tsx').then((module) => module.RechartsPlot), {
@@ -63,7 +62,15 @@ export function ChartPanel({ definition, rich }: { definition: ChartDefinition; 
       >
         {frame && size && <FaultBands frame={frame} height={size.height} width={size.width} />}
         {frame && size && <Plot frame={frame} height={size.height} width={size.width} />}
-        {frame && size && <Cursor fromAt={frame.fromAt} toAt={frame.toAt} width={size.width} />}
+        {frame && size && (
+          <TimeMarkers
+            fromAt={frame.fromAt}
+            left={AXIS_WIDTH}
+            right={PLOT_MARGIN.right}
+            toAt={frame.toAt}
+            width={size.width}
+          />
+        )}
       </div>
     </figure>
   );
@@ -73,9 +80,10 @@ function nextFrame(definition: ChartDefinition): PlotFrame {
   const { windowMs, frozenAt } = useView.getState();
   const toAt = frozenAt ?? serverNow();
   const fromAt = toAt - windowMs;
-  const points = thin(buffers, definition.series, toAt, windowMs);
+  const { ring, facts, faults } = pictureSource(fromAt, toAt);
+  const points = thin(ring, definition.series, toAt, windowMs);
   const { service, ceilingMetric } = definition;
-  const newestCeiling = ceilingMetric ? newest(buffers, ceilingMetric, toAt) : null;
+  const newestCeiling = ceilingMetric ? newest(ring, ceilingMetric, toAt) : null;
   const measured = newestCeiling === null ? null : newestCeiling * (definition.series[0]?.factor ?? 1);
   const acts = service && ((fault: Fault) => faultsReaching(service, [fault]).length > 0);
   return {
@@ -84,7 +92,7 @@ function nextFrame(definition: ChartDefinition): PlotFrame {
     fromAt,
     toAt,
     ...axisEnds(definition, points, definition.ceiling ?? measured),
-    faults: faultBands(useFacts.getState().facts, useFaults.getState().faults ?? [], fromAt, toAt, acts),
+    faults: faultBands(facts, faults, fromAt, toAt, acts),
   };
 }
 
@@ -94,15 +102,6 @@ function moveCursor(event: PointerEvent<HTMLDivElement>, frame: PlotFrame): void
   const share = (event.clientX - box.left - AXIS_WIDTH) / plotWidth;
   if (share < 0 || share > 1) useView.setState({ cursorAt: null });
   else useView.setState({ cursorAt: frame.fromAt + share * (frame.toAt - frame.fromAt) });
-}
-
-/** The shared cursor: the same moment in every chart and in the ribbon. */
-export function Cursor({ fromAt, toAt, width }: { fromAt: number; toAt: number; width: number }) {
-  const cursorAt = useView((view) => view.cursorAt);
-  if (cursorAt === null || cursorAt < fromAt || cursorAt > toAt) return null;
-  const left =
-    AXIS_WIDTH + ((cursorAt - fromAt) / (toAt - fromAt)) * (width - AXIS_WIDTH - PLOT_MARGIN.right);
-  return <span aria-hidden="true" className="cursor-line" style={{ left }} />;
 }
 
 const TITLE_LINK =
@@ -150,7 +149,7 @@ function ChartHead({ definition }: { definition: ChartDefinition }) {
 }
 
 function Reading({ series, at }: { series: DrawnSeries; at: number }) {
-  const raw = newest(buffers, series.metric, at);
+  const raw = newest(pictureSource(at, at).ring, series.metric, at);
   const value = raw === null ? null : raw * (series.factor ?? 1);
   const critical = value !== null && series.criticalAt !== undefined && value >= series.criticalAt;
   const warn = value !== null && series.warnAt !== undefined && value >= series.warnAt;

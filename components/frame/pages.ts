@@ -8,6 +8,8 @@ export interface PageLink {
 /** Where one can go by name. */
 export const PAGES: readonly PageLink[] = [
   { href: '/', title: 'Console' },
+  { href: '/timeline', title: 'Timeline' },
   { href: '/gpu', title: 'GPU' },
+  { href: '/wall', title: 'Wall' },
   ...SERVICE_NAMES.map((name) => ({ href: `/services/${name}`, title: `Service ${name}` })),
 ];

@@ -6,16 +6,22 @@ import { loadTheme } from '../stores/view-store.ts';
 const LINGER_MS = 2_000;
 
 let users = 0;
+let heldAs: string | undefined;
 let closeSockets: (() => void) | null = null;
 let closing: ReturnType<typeof setTimeout> | undefined;
 
-/** Holds both sockets open for as long as the page is there. */
-export function useSockets(): void {
+/** Holds both sockets open for as long as the page is there. A page without an operator says as what it looks. */
+export function useSockets(lookingAs?: string): void {
   useEffect(() => {
     loadTheme();
     users++;
     clearTimeout(closing);
-    closeSockets ??= openSockets();
+    if (heldAs !== lookingAs) {
+      closeSockets?.();
+      closeSockets = null;
+    }
+    heldAs = lookingAs;
+    closeSockets ??= openSockets(lookingAs);
     return () => {
       users--;
       if (users > 0) return;
@@ -24,5 +30,5 @@ export function useSockets(): void {
         closeSockets = null;
       }, LINGER_MS);
     };
-  }, []);
+  }, [lookingAs]);
 }

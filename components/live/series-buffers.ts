@@ -1,5 +1,5 @@
 import type { LiveServerEvents } from '#lib/protocol/events.ts';
-import { CHARTED_METRICS, type Series } from '#lib/protocol/metrics.ts';
+import { CHARTED_METRICS } from '#lib/protocol/metrics.ts';
 import { SeriesRing } from './series-ring.ts';
 
 /**
@@ -20,37 +20,5 @@ export function takeTick({ at, layout: id, values }: Parameters<LiveServerEvents
   if (layout?.id !== id) return;
   for (const [index, name] of layout.names.entries()) {
     if (name) buffers.write(name, at, values[index] ?? null);
-  }
-}
-
-const HISTORY_SPAN_MS = 900_000;
-/** Series asked for at once; the server answers for 50 at most. */
-const NAMES_MAX = 40;
-
-/**
- * Fills the gaps of the last 15 minutes from the server's history; after a reload or a cut the charts are whole
- * again. Without an answer the gaps stay gaps.
- */
-export async function loadHistory(nowAt: number): Promise<void> {
-  const parts: string[][] = [];
-  for (let from = 0; from < CHARTED_METRICS.length; from += NAMES_MAX) {
-    parts.push(CHARTED_METRICS.slice(from, from + NAMES_MAX));
-  }
-  await Promise.all(parts.map((names) => loadSeries(names, nowAt)));
-}
-
-async function loadSeries(names: readonly string[], nowAt: number): Promise<void> {
-  const query = new URLSearchParams({
-    names: names.join(','),
-    fromMs: String(Math.round(nowAt - HISTORY_SPAN_MS)),
-    stepMs: '2000',
-  });
-  try {
-    const response = await fetch(`/api/v1/series?${query}`, { signal: AbortSignal.timeout(5_000) });
-    if (!response.ok) return;
-    const { series } = (await response.json()) as { series: Series[] };
-    for (const each of series) buffers.backfill(each.name, each.startAt, each.stepMs, each.values);
-  } catch {
-    // No history is what the gaps already say.
   }
 }

@@ -7,6 +7,7 @@ import { presetFaults, presetService } from '../desk/switch-state.ts';
 import { inSentence } from '../faults/fault-words.ts';
 import { PAGES } from '../frame/pages.ts';
 import { haltAll } from '../halt-command.ts';
+import { toLive, zoomTo } from '../history/time-travel.ts';
 import { useCatalogue } from '../stores/catalogue-store.ts';
 import { faultKey, useFaults } from '../stores/faults-store.ts';
 import { toggleTheme, useView, WINDOWS_MS } from '../stores/view-store.ts';
@@ -64,12 +65,11 @@ export default function Palette() {
           <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'dlq' })}>
             Dead letters
           </Command.Item>
+          <Command.Item className={ITEM} onSelect={act(toLive)}>
+            Jump to live
+          </Command.Item>
           {WINDOWS_MS.map((windowMs) => (
-            <Command.Item
-              className={ITEM}
-              key={windowMs}
-              onSelect={act(() => useView.setState({ windowMs }))}
-            >
+            <Command.Item className={ITEM} key={windowMs} onSelect={act(() => zoomTo(windowMs))}>
               Time axis: {windowMs / 60_000} min
             </Command.Item>
           ))}

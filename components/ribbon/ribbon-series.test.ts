@@ -73,6 +73,13 @@ describe('faultBands', () => {
   });
 });
 
+describe('a fault older than the facts', () => {
+  it('ends where they say so', () => {
+    const bands = faultBands([ended(150, 'kept')], [makeFault('kept', 5)], 100, 200);
+    expect(bands.map((band) => [band.value.id, band.toAt])).toEqual([['kept', 150]]);
+  });
+});
+
 describe('modeBands', () => {
   it('reads the mode before the first change from that change', () => {
     const facts = [makeFact(500, 'modeChanged', { from: 'NORMAL', to: 'DEGRADED', causes: [] })];

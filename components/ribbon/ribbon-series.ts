@@ -26,6 +26,8 @@ export function faultBands(
   acts: (fault: Fault) => boolean = () => true,
 ): FaultBand[] {
   const started = new Map<string, { fault: Fault; endedAt: number | null }>();
+  // Before the facts: a fault that was on at their start may end in them.
+  for (const fault of active) started.set(fault.id, { fault, endedAt: null });
   for (const fact of facts) {
     if (fact.type === 'faultStarted')
       started.set(fact.data.fault.id, { fault: fact.data.fault, endedAt: null });
@@ -34,7 +36,6 @@ export function faultBands(
       if (known) known.endedAt = fact.at;
     }
   }
-  for (const fault of active) if (!started.has(fault.id)) started.set(fault.id, { fault, endedAt: null });
 
   const rowEnds: number[] = [];
   const bands: FaultBand[] = [];

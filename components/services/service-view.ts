@@ -14,7 +14,8 @@ export interface ServiceView {
   faults: readonly Fault[];
 }
 
-const SEVERITY: Record<Status, number> = {
+/** Gravest first, for everything that is sorted by what is wrong. */
+export const SEVERITY: Record<Status, number> = {
   loss: 0,
   offline: 1,
   open: 2,

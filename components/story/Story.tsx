@@ -1,8 +1,10 @@
 'use client';
 
+import Link from 'next/link';
 import { memo, useMemo } from 'react';
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { ServiceName } from '#lib/protocol/faults.ts';
+import { momentPath } from '../history/moments.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { exactTime, timeOfDay } from '../visual/quantity.ts';
@@ -11,6 +13,8 @@ import { INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
 import { factsAbout } from './facts-about.ts';
 import { sentence, sinceFault, type Tone } from './story-sentence.ts';
 
+/** Around a moment that is opened on the timeline. */
+const LINKED_MS = 300_000;
 /** Lines kept on the page; the timeline on the server has them all. */
 const LINES_MAX = 500;
 
@@ -50,7 +54,7 @@ export function Story({ service }: { service?: ServiceName }) {
   );
 }
 
-const STATUS: Record<Tone, Status> = {
+export const TONE_STATUS: Record<Tone, Status> = {
   quiet: 'normal',
   injected: 'injected',
   half: 'half',
@@ -69,7 +73,7 @@ interface StoryLineProps {
 
 const StoryLine = memo(function StoryLine({ fact, gapAfter, sinceMs }: StoryLineProps) {
   const { lead, text, tone } = sentence(fact);
-  const status = STATUS[tone];
+  const status = TONE_STATUS[tone];
   return (
     <li
       className="flex gap-2 px-3 py-0.5 leading-[18px] [contain-intrinsic-size:auto_22px] [content-visibility:auto] hover:bg-raised"
@@ -88,13 +92,16 @@ const StoryLine = memo(function StoryLine({ fact, gapAfter, sinceMs }: StoryLine
         {fact.type === 'afterEffect' && fact.data.service === 'gpu' && <SimulatedBadge className="ml-1.5" />}
         {gapAfter && <em className="block text-degraded-ink">Older lines after this one are gone.</em>}
       </span>
-      <time
-        className="shrink-0 text-right text-[11px] text-faint"
-        dateTime={new Date(fact.at).toISOString()}
-        title={exactTime(fact.at)}
+      <Link
+        className="shrink-0 text-right text-[11px] text-faint hover:text-ink hover:underline"
+        href={momentPath(fact.at, LINKED_MS, fact.seq)}
+        prefetch={false}
+        title={`${exactTime(fact.at)} · open on the timeline`}
       >
-        {sinceMs === undefined ? timeOfDay(fact.at) : `+${(sinceMs / 1000).toFixed(1)} s`}
-      </time>
+        <time dateTime={new Date(fact.at).toISOString()}>
+          {sinceMs === undefined ? timeOfDay(fact.at) : `+${(sinceMs / 1000).toFixed(1)} s`}
+        </time>
+      </Link>
     </li>
   );
 });

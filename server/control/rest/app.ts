@@ -8,6 +8,7 @@ import { addFaultRoutes } from './fault-routes.ts';
 import { addFaultTypeSchemas } from './fault-type-schemas.ts';
 import { Idempotency } from './idempotency.ts';
 import { addReadRoutes, type ReadSources } from './read-routes.ts';
+import { addTimelineRoutes } from './timeline-routes.ts';
 import { addWorkRoutes } from './work-routes.ts';
 
 export interface RestSources extends ReadSources {
@@ -24,6 +25,7 @@ export function createRestApp(sources: RestSources): OpenAPIHono {
   const context: EndpointContext = { app, idempotency: new Idempotency(), logger, onCommand };
   addFaultRoutes(context, sources.desk);
   addReadRoutes(context, sources);
+  addTimelineRoutes(context, sources);
   addWorkRoutes(context, sources.agents, sources.log);
 
   const document = addFaultTypeSchemas(

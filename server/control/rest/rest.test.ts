@@ -222,6 +222,62 @@ const BAD_INPUT: Case[] = [
     field: 'names',
   },
   {
+    what: 'a window that ends before it begins',
+    method: 'GET',
+    path: '/api/v1/timeline/window?fromMs=2000&toMs=1000',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'toMs',
+  },
+  {
+    what: 'a moment that is no number',
+    method: 'GET',
+    path: '/api/v1/timeline/window?fromMs=yesterday',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'fromMs',
+  },
+  {
+    what: 'an export in no known format',
+    method: 'GET',
+    path: '/api/v1/export/facts?format=xml',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'format',
+  },
+  {
+    what: 'an export of an unknown type of fact',
+    method: 'GET',
+    path: '/api/v1/export/facts?types=note,gossip',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'types',
+  },
+  {
+    what: 'an export of an unknown service',
+    method: 'GET',
+    path: '/api/v1/export/facts?services=oracle',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'services',
+  },
+  {
+    what: 'an export of samples older than any kept',
+    method: 'GET',
+    path: '/api/v1/export/series?fromMs=1000&toMs=2000',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'fromMs',
+  },
+  {
+    what: 'more series than one answer may have',
+    method: 'GET',
+    path: `/api/v1/export/series?names=${Array.from({ length: 51 }, (_, index) => `s${index}`).join()}`,
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'names',
+  },
+  {
     what: 'an unknown breaker command',
     path: '/api/v1/breakers/redis/explode',
     status: 422,
@@ -362,6 +418,41 @@ describe('REST', () => {
     expect(text).toContain('brownout_queue_detection_oldest_age_ms 42');
     expect(text).toContain('brownout_agent_up{agent="proxy"} 1');
     expect(text).toMatch(/brownout_facts_total\{type="note"\} \d/);
+  });
+
+  it('gives a stretch of the past, and the same as files', async () => {
+    const { body: note } = await system.call('POST', '/api/v1/notes', { text: '=1+1, "quoted"' });
+    const { body: window } = await system.call('GET', '/api/v1/timeline/window');
+    const told = window.facts.find((fact: { seq: number }) => fact.seq === note.seq);
+    expect(told).toMatchObject({ type: 'note', subject: 'REST' });
+    expect(window.standing).toMatchObject({ halted: false });
+
+    const range = `fromMs=${told.at}&toMs=${told.at}`;
+    const csv = await system.call('GET', `/api/v1/export/facts?${range}&types=note`);
+    expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8');
+    expect(csv.headers.get('content-disposition')).toMatch(
+      /^attachment; filename="brownout-facts-\d{8}T\d{6}Z-\d{8}T\d{6}Z\.csv"$/,
+    );
+    const [head, row] = csv.body.split('\r\n');
+    expect(head).toBe('seq,time,epochMs,type,subject,services,faultIds,data');
+    const data = JSON.stringify(told.data).replaceAll('"', '""');
+    expect(row).toBe(`${note.seq},${new Date(told.at).toISOString()},${told.at},note,REST,,,"${data}"`);
+
+    const json = await system.call('GET', `/api/v1/export/facts?${range}&format=json`);
+    expect(json.body).toMatchObject({ fromMs: told.at, toMs: told.at, gap: false });
+    expect(json.body.facts).toContainEqual(told);
+
+    const name = 'queue.detection.oldestAgeMs';
+    await until(async () => {
+      const { body } = await system.call('GET', `/api/v1/export/series?names=${name}`);
+      return body.trimEnd().endsWith(',42');
+    });
+    const series = await system.call('GET', `/api/v1/export/series?names=${name}`);
+    const [columns, first] = series.body.split('\r\n');
+    expect(columns).toBe(`time,epochMs,${name} (ms)`);
+    expect(first).toMatch(/^\d{4}-.*Z,\d+,$/); // before the process was there: a gap, not zero
+    const asJson = await system.call('GET', `/api/v1/export/series?names=${name}&format=json&stepMs=5000`);
+    expect(asJson.body.series[0]).toMatchObject({ name, unit: 'ms', stepMs: 5000 });
   });
 
   it('counts hits by fault and kind', async () => {

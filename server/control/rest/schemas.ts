@@ -5,6 +5,7 @@ import type { Fact } from '../../../lib/protocol/facts.ts';
 import type { Catalogue, Fault, FaultReceipt, HaltReceipt } from '../../../lib/protocol/faults.ts';
 import type { Series } from '../../../lib/protocol/metrics.ts';
 import type { State } from '../../../lib/protocol/state.ts';
+import type { TimelineWindow } from '../../../lib/protocol/timeline.ts';
 
 const serviceName = z.enum(SERVICE_NAMES);
 const injectorName = z.enum(INJECTOR_NAMES);
@@ -83,6 +84,11 @@ export const haltReceiptSchema = z
 export const factSchema = z.custom<Fact>().openapi('Fact', {
   type: 'object',
   description: '{seq, at, type, subject, data}; see lib/protocol/facts.ts',
+});
+
+export const timelineWindowSchema = z.custom<TimelineWindow>().openapi('TimelineWindow', {
+  type: 'object',
+  description: '{fromMs, toMs, facts, standing, seq, gap, more}; see lib/protocol/timeline.ts',
 });
 
 export const stateSchema = z
