@@ -87,7 +87,7 @@ export function openSockets(): () => void {
   return () => {
     commands.disconnect();
     live.disconnect();
-    consoleSocket = null;
+    if (consoleSocket === commands) consoleSocket = null; // another page may have opened its own
   };
 }
 
