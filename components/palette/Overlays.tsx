@@ -63,6 +63,7 @@ export function Overlays() {
 
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
+  if (target.closest('[role="dialog"]')) return true; // single keys belong to the page
   if (
     target.isContentEditable ||
     target instanceof HTMLTextAreaElement ||

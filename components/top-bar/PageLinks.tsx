@@ -4,6 +4,7 @@ const PAGES = [
   ['/', 'Console'],
   ['/timeline', 'Timeline'],
   ['/gpu', 'GPU'],
+  ['/dlq', 'Dead letters'],
   ['/wall', 'Wall'],
 ] as const;
 

@@ -15,6 +15,7 @@ const EVERY_TYPE: Record<FactType, true> = {
   deadLettered: true,
   deadLetterRedriven: true,
   deadLetterPurged: true,
+  deadLetterTask: true,
   ledgerChanged: true,
   alert: true,
   afterEffect: true,

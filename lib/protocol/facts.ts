@@ -1,3 +1,4 @@
+import type { LetterTask } from './dead-letters.ts';
 import type { Fault, FaultEndReason, FaultReceipt, HaltReceipt, ServiceName } from './faults.ts';
 import type { BreakerCall, BreakerState, LedgerVerdict, Mode, Origin } from './state.ts';
 
@@ -33,6 +34,8 @@ export interface FactData {
   deadLettered: { id: string; queue: string; error: string; uploadId: string | null; faultIds: string[] };
   deadLetterRedriven: { id: string; queue: string };
   deadLetterPurged: { id: string; queue: string; reason: string };
+  /** Many letters at once: told when it starts and when it ends; its letters are not told one by one. */
+  deadLetterTask: { task: LetterTask };
   ledgerChanged: { verdict: LedgerVerdict; lost: number; lostIds: string[]; doubled: number };
   alert: { code: string; service: ServiceName | null; count: number; text: string };
   /** Something that outlives its fault: a GPU off the bus, a broken model file. */

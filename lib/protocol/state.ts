@@ -1,4 +1,5 @@
 import type { InjectorName, ServiceName } from '../chaos/faults/fault.ts';
+import type { LetterTask } from './dead-letters.ts';
 import type { Fault } from './faults.ts';
 
 /** Degradation ladder of the pipeline, best first. */
@@ -99,6 +100,10 @@ export interface DlqStatus {
   newestAt: number | null;
   /** Newest first, at most 5. */
   newest: { id: string; queue: string; error: string; at: number; uploadId: string | null }[];
+  /** One a queue, newest first; an ended one is told for ten minutes. */
+  tasks: LetterTask[];
+  /** Queues whose letters cannot be given back now, and why: the breaker of what they need is OPEN. */
+  blocked: Record<string, string>;
 }
 
 export type LedgerVerdict = 'BALANCED' | 'MOVING' | 'LOSS' | 'UNKNOWN';

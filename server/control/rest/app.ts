@@ -3,6 +3,7 @@ import type { Logger } from '../../logging.ts';
 import type { AgentGateway } from '../agent-gateway.ts';
 import type { FaultDesk } from '../fault-desk.ts';
 import { makeProblem, toProblem } from '../problem.ts';
+import { addDlqRoutes } from './dlq-routes.ts';
 import { type EndpointContext, problemResponse } from './endpoint.ts';
 import { addFaultRoutes } from './fault-routes.ts';
 import { addFaultTypeSchemas } from './fault-type-schemas.ts';
@@ -26,6 +27,7 @@ export function createRestApp(sources: RestSources): OpenAPIHono {
   addFaultRoutes(context, sources.desk);
   addReadRoutes(context, sources);
   addTimelineRoutes(context, sources);
+  addDlqRoutes(context, sources.agents);
   addWorkRoutes(context, sources.agents, sources.log);
 
   const document = addFaultTypeSchemas(

@@ -9,11 +9,6 @@ beforeAll(async () => {
   });
   await system.agent('pipeline', {
     commands: {
-      'dlq:list': async ({ queue, limit }) => ({ items: [], nextCursor: `${queue}/${limit}`, total: 7 }),
-      'dlq:redrive': async ({ ids, ratePerSecond }) => ({
-        accepted: ids?.[0] === 'gone' ? 0 : (ratePerSecond ?? 1),
-      }),
-      'dlq:purge': async ({ id }) => ({ purged: id !== 'gone' }),
       'breaker:command': async ({ name }) => {
         if (name === 'slow') throw Object.assign(new Error('no such'), { code: 'BREAKER_NOT_FOUND' });
         return { done: true };
@@ -377,19 +372,7 @@ describe('REST', () => {
     expect(body.failing).not.toContain('proxy');
   });
 
-  it('passes dead-letter and breaker commands to the pipeline', async () => {
-    expect((await system.call('GET', '/api/v1/dlq?queue=detection')).body).toEqual({
-      items: [],
-      nextCursor: 'detection/50',
-      total: 7,
-    });
-    expect((await system.call('POST', '/api/v1/dlq/redrive', { ratePerSecond: 5 })).body).toEqual({
-      accepted: 5,
-    });
-    expect((await system.call('POST', '/api/v1/dlq/here/redrive')).body).toEqual({ accepted: 1 });
-    expect((await system.call('POST', '/api/v1/dlq/gone/redrive')).body.code).toBe('DEAD_LETTER_NOT_FOUND');
-    expect((await system.call('DELETE', '/api/v1/dlq/here?reason=old')).body).toEqual({ purged: true });
-    expect((await system.call('DELETE', '/api/v1/dlq/gone')).body.code).toBe('DEAD_LETTER_NOT_FOUND');
+  it('passes breaker commands to the pipeline', async () => {
     expect((await system.call('POST', '/api/v1/breakers/redis/reset')).status).toBe(200);
     expect((await system.call('POST', '/api/v1/breakers/slow/reset')).body.code).toBe('BREAKER_NOT_FOUND');
   });
