@@ -187,6 +187,23 @@ describe('the timeline', () => {
     await early.close();
   });
 
+  it('is reached from the console, where the picture was frozen and from a line of the story', async () => {
+    const other = await browser.open(system.url);
+    await other.keyboard.press('f');
+    const frozen = await other.getByTestId('to-live').textContent();
+    await other.getByTestId('ribbon').getByRole('link', { name: 'Timeline' }).click();
+    await other.waitForURL('**/timeline');
+    await other.getByTestId('facts').waitFor();
+    expect(await other.getByTestId('to-live').textContent()).toBe(frozen);
+    await other.goto(system.url);
+    const told = other.getByTestId('story-line').filter({ hasText: 'before anybody looked' });
+    const seq = await told.getAttribute('data-seq');
+    await told.getByRole('link').click();
+    await other.locator(`[data-testid="fact-line"][data-seq="${seq}"][aria-current="true"]`).waitFor();
+    await other.getByTestId('mark-line').first().waitFor({ state: 'attached' });
+    await other.close();
+  });
+
   it('takes a note', async () => {
     await page
       .getByTestId('to-live')
