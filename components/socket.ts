@@ -26,6 +26,8 @@ const RESYNC_PAUSE_MS = 2_000;
 
 let consoleSocket: ConsoleSocket | null = null;
 let resyncAt = Number.NEGATIVE_INFINITY;
+/** Only then is our newest fact one after which nothing is missing: history can come before the first snapshot. */
+let hadSnapshot = false;
 
 /**
  * Opens both sockets and fills the stores; a page without an operator says as what it looks. Returns the way to close
@@ -57,6 +59,7 @@ export function openSockets(lookingAs?: string): () => void {
     if (!commands.active) setTimeout(() => commands.connect(), 2_000);
   });
   commands.on('snapshot', ({ state, facts, gap }) => {
+    hadSnapshot = true;
     takeServerTime(state.at);
     takeSnapshotFacts(facts, gap);
     takeState(state, []);
@@ -102,7 +105,7 @@ export function openSockets(lookingAs?: string): () => void {
 function handshake(): ConsoleAuth {
   const { name, tabId } = useConnection.getState();
   const { lastSeq } = useFacts.getState();
-  return { name, tabId, ...(lastSeq > 0 ? { lastSeq } : {}) };
+  return { name, tabId, ...(hadSnapshot && lastSeq > 0 ? { lastSeq } : {}) };
 }
 
 let missingSince: { seq: number; at: number } | null = null;

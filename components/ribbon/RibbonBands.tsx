@@ -112,7 +112,7 @@ export const RibbonBands = memo(function RibbonBands({
       {breakers.length === 0 && (
         <>
           <RowLabel row={faultRows + 1} text="breakers" />
-          <Empty row={faultRows + 1} text="all closed in this window" />
+          <Empty row={faultRows + 1} text={modes.length === 0 ? 'unknown' : 'all closed in this window'} />
         </>
       )}
       {marks.map((mark) => (

@@ -8,7 +8,8 @@ import { useClock } from '../visual/use-clock.ts';
 
 /** What the slider spans; further back the ribbon is dragged, or a link opened. */
 const SPAN_MS = 3_600_000;
-const STEP_MS = 1_000;
+/** Well above what counts as now, so that the first press of an arrow key moves. */
+const STEP_MS = 5_000;
 
 /** The end of the window within the last hour, for the hand and for the arrow keys. */
 export function ScrubSlider() {

@@ -1,6 +1,6 @@
 'use client';
 
-import { ChevronLeft, ChevronRight, Link2 } from 'lucide-react';
+import { ChevronLeft, ChevronRight, Link2, X } from 'lucide-react';
 import { useState } from 'react';
 import { ExportMenu } from '../history/ExportMenu.tsx';
 import { useHistory } from '../history/history-store.ts';
@@ -15,6 +15,7 @@ import { ScrubSlider } from './ScrubSlider.tsx';
 export function TimeControls({ full }: { full: boolean }) {
   const windowMs = useView((view) => view.windowMs);
   const frozenAt = useView((view) => view.frozenAt);
+  const markAt = useView((view) => view.markAt);
   const extra = full ? '' : 'max-wide:hidden';
   return (
     <fieldset
@@ -22,6 +23,17 @@ export function TimeControls({ full }: { full: boolean }) {
       className={`ml-auto flex flex-wrap items-center gap-1 ${full ? 'max-wide:w-full' : ''}`}
     >
       <HistoryPhase />
+      {markAt !== null && (
+        <button
+          aria-label={`Marked ${timeOfDay(markAt)}: take the mark away`}
+          className="small-button"
+          data-testid="clear-mark"
+          onClick={() => useView.setState({ markAt: null })}
+          type="button"
+        >
+          Marked {timeOfDay(markAt)} <X aria-hidden="true" size={12} />
+        </button>
+      )}
       {frozenAt !== null && (
         <button
           className="small-button border-half! bg-half! text-on-fill!"

@@ -35,26 +35,26 @@ export function TimelinePage() {
         <ModeBanner />
         <HaltedBanner />
       </div>
-      <div className="flex flex-wrap items-center gap-2">
-        <PageLinks here="/timeline" />
-        {problem && (
-          <p className="font-semibold text-degraded-ink" data-testid="address-problem" role="alert">
-            The link cannot be followed whole: {problem}
-          </p>
-        )}
-        <button
-          aria-pressed={table}
-          className="small-button ml-auto"
-          data-testid="chart-table-toggle"
-          onClick={() => setTable(!table)}
-          type="button"
-        >
-          {table ? 'Charts' : 'Charts as a table'}
-        </button>
-      </div>
       <main className="flex min-h-0 flex-1 flex-col gap-1.5">
+        <div className="flex flex-wrap items-center gap-2">
+          <PageLinks here="/timeline" />
+          {problem && (
+            <p className="font-semibold text-degraded-ink" data-testid="address-problem" role="alert">
+              The link cannot be followed whole: {problem}
+            </p>
+          )}
+          <button
+            aria-pressed={table}
+            className={`small-button ml-auto ${table ? 'border-ink!' : ''}`}
+            data-testid="chart-table-toggle"
+            onClick={() => setTable(!table)}
+            type="button"
+          >
+            Charts as a table
+          </button>
+        </div>
         <Ribbon breakersMax={10} controls="full" scale={1.3} />
-        <div className="flex min-h-0 flex-1 flex-col gap-1.5 wide:grid wide:grid-cols-[minmax(0,1fr)_420px]">
+        <div className="flex min-h-0 flex-1 flex-col gap-1.5 wide:grid wide:grid-cols-[minmax(0,1fr)_420px] wide:grid-rows-[minmax(0,1fr)]">
           <div className="order-2 flex min-h-0 flex-col wide:order-none wide:overflow-y-auto">
             {table ? <ChartTable /> : <ChartGrid />}
           </div>

@@ -1,5 +1,6 @@
 'use client';
 
+import { type LiveState, useConnection } from '../stores/connection-store.ts';
 import { useFaults } from '../stores/faults-store.ts';
 import { serverNow, useSystem } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
@@ -35,6 +36,7 @@ export function WallAnswers() {
   const state = useSystem((store) => store.state);
   const faults = useFaults((store) => store.faults);
   const live = useLive();
+  const tickAt = useConnection((store) => store.tickAt);
   const pipeline = state?.pipeline ?? null;
   const stale = staleClass(live, pipeline?.ageMs);
   const answers = byGravity([
@@ -50,9 +52,7 @@ export function WallAnswers() {
       {stale && state && (
         <p className="text-[24px] font-semibold text-degraded-ink" data-testid="wall-stale" role="status">
           Not the present:{' '}
-          {pipeline
-            ? `the pipeline was heard ${spokenDuration(pipeline.ageMs)} before the last word from the control process`
-            : 'the pipeline does not report'}
+          {staleReason(live, tickAt === null ? null : nowMs - tickAt, pipeline?.ageMs ?? null)}
         </p>
       )}
       {abnormal.length > 0 && (
@@ -71,6 +71,15 @@ export function WallAnswers() {
       )}
     </>
   );
+}
+
+/** Who is silent, and for how long, ms. */
+function staleReason(live: LiveState, tickAgeMs: number | null, reportAgeMs: number | null): string {
+  if (live === 'connecting') return 'connecting';
+  if (live === 'stale' || live === 'no-data')
+    return tickAgeMs === null ? 'no data yet' : `no data for ${spokenDuration(tickAgeMs)}`;
+  if (reportAgeMs === null) return 'the pipeline does not report';
+  return `the pipeline was last heard ${spokenDuration(reportAgeMs)} ago`;
 }
 
 function LargeAnswer({ answer, stale }: { answer: Answer; stale: string }) {

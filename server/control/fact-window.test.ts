@@ -101,6 +101,14 @@ describe('readFactWindow', () => {
     });
   });
 
+  it('knows nothing of a time before the first fact', async () => {
+    const before = clock.now();
+    clock.advance(60_000);
+    log.tell('modeChanged', 'mode', { from: 'NORMAL', to: 'DEGRADED', causes: [] });
+    const { standing, gap } = await read(before, before + 1000);
+    expect([standing, gap]).toEqual([{ mode: null, breakers: [], faults: [], halted: false }, false]);
+  });
+
   it('goes on after a limit', async () => {
     const fromMs = clock.now();
     for (const text of ['a', 'b', 'c']) note(text);

@@ -18,6 +18,7 @@ export interface FactWindowRequest {
 }
 
 const DEFAULT_RANGE_MS = 15 * 60 * 1000;
+const NOTHING: Standing = { mode: null, breakers: [], faults: [], halted: false };
 
 /**
  * The facts of a stretch of time with what held at its start, from memory or the journal's files.
@@ -42,12 +43,14 @@ export async function readFactWindow(
   let gap = false;
   let more = false;
   let whole = true;
+  let begun = false;
   let lastSeq: number | null = null;
   for await (const slice of log.slices(fromMs)) {
     for (const fact of slice) {
       if (lastSeq === null) gap = fact.seq > 1 && fact.at > fromMs;
       else if (fact.seq !== lastSeq + 1 && fact.at >= fromMs) gap = true;
       lastSeq = fact.seq;
+      begun ||= fact.at <= toMs;
       if (fact.at < fromMs) standing.before(fact);
       else {
         standing.since(fact);
@@ -61,7 +64,8 @@ export async function readFactWindow(
       break;
     }
   }
-  const held = standing.result(gap || !whole ? null : present());
+  // Before the first fact of all there was nothing: what came later says nothing about it.
+  const held = begun ? standing.result(gap || !whole ? null : present()) : NOTHING;
   return { fromMs, toMs, facts, standing: held, seq: log.seq, gap, more };
 }
 

@@ -59,6 +59,11 @@ export async function readHistory(
       ...(recorded?.get(name) ?? []),
       ...(newer ?? new Array<number | null>(points - older).fill(null)),
     ];
-    return { name, unit, startAt, stepMs, values };
+    return { name, unit, startAt, stepMs, values: values.map(rounded) };
   });
+}
+
+/** Three decimals, as in a tick: finer than any chart, and a third of the bytes. */
+export function rounded(value: number | null): number | null {
+  return value === null ? null : Math.round(value * 1000) / 1000;
 }

@@ -83,7 +83,7 @@ describe('readHistory', () => {
     clock.advance(10_000);
     const hub = new Hub(clock);
     hub.declare('pipeline', [A]);
-    hub.frame('pipeline', [2], 0);
+    hub.frame('pipeline', [2.0004999], 0);
     clock.advance(1000);
     const [series] = await readHistory(
       { hub, recorder, clock },

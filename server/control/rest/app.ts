@@ -26,9 +26,9 @@ export function createRestApp(sources: RestSources): OpenAPIHono {
   const context: EndpointContext = { app, idempotency: new Idempotency(), logger, onCommand };
   addFaultRoutes(context, sources.desk);
   addReadRoutes(context, sources);
-  addTimelineRoutes(context, sources);
   addDlqRoutes(context, sources.agents);
   addWorkRoutes(context, sources.agents, sources.log);
+  addTimelineRoutes(context, sources);
 
   const document = addFaultTypeSchemas(
     app.getOpenAPI31Document({

@@ -66,7 +66,7 @@ export function addDlqRoutes(context: EndpointContext, agents: AgentGateway): vo
       summary: 'All dead letters that match, as lines of JSON, newest first',
       query: exportQuery,
       answer: z.string(),
-      answerTypes: ['application/x-ndjson'],
+      answerType: 'application/x-ndjson',
       refusals: ['PROCESS_UNAVAILABLE'],
     },
     ({ query }) => exportLetters(agents, given(query)),

@@ -62,10 +62,10 @@ export function addTimelineRoutes(context: EndpointContext, sources: ReadSources
     {
       method: 'get',
       path: '/api/v1/export/facts',
-      summary: 'Facts of a stretch of time as a CSV or JSON file',
+      summary: 'Facts of a stretch of time as a CSV file, or a JSON file by `format`',
       query: factsQuery,
       answer: z.string(),
-      answerTypes: ['text/csv', 'application/json'],
+      answerType: 'text/csv',
     },
     async ({ query }) => {
       const filter = {
@@ -96,10 +96,11 @@ export function addTimelineRoutes(context: EndpointContext, sources: ReadSources
     {
       method: 'get',
       path: '/api/v1/export/series',
-      summary: 'Series of a stretch of the last 24 h as a CSV or JSON file; an empty cell or null is a gap',
+      summary:
+        'Series of a stretch of the last 24 h as a CSV file, or JSON by `format`; an empty cell or null is a gap',
       query: seriesQuery,
       answer: z.string(),
-      answerTypes: ['text/csv', 'application/json'],
+      answerType: 'text/csv',
     },
     async ({ query }) => {
       const now = Date.now();
