@@ -31,14 +31,16 @@ export function PageFrame({ title, aside, children }: PageFrameProps) {
         <ModeBanner />
         <HaltedBanner />
       </div>
-      <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
-        <Link className="small-button" data-testid="to-console" href="/" prefetch={false}>
-          <ArrowLeft aria-hidden="true" size={13} /> Console
-        </Link>
-        <h2 className="flex items-center gap-2 text-[15px] font-semibold">{title}</h2>
-        {aside}
-      </div>
-      <main className="flex min-w-0 flex-1 flex-col gap-1.5">{children}</main>
+      <main className="flex min-w-0 flex-1 flex-col gap-1.5">
+        <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
+          <Link className="small-button" data-testid="to-console" href="/" prefetch={false}>
+            <ArrowLeft aria-hidden="true" size={13} /> Console
+          </Link>
+          <h2 className="flex items-center gap-2 text-[15px] font-semibold">{title}</h2>
+          {aside}
+        </div>
+        {children}
+      </main>
       <Overlays />
       <Announcer />
       <Toasts />
