@@ -9,8 +9,8 @@ import { count } from '../visual/quantity.ts';
 import { exportToFile } from './dlq-actions.ts';
 import { type Filter, show, useDlq } from './dlq-store.ts';
 import { faultName } from './dlq-words.ts';
-import { RedriveButton } from './RedriveButton.tsx';
-import { parseRate, RATE_MAX, RATE_MIN } from './redrive-state.ts';
+import { RedriveButton, useFreshStatus } from './RedriveButton.tsx';
+import { parseRate, RATE_MAX, RATE_MIN, redriveState } from './redrive-state.ts';
 
 const NO_QUEUES: Readonly<Record<string, number>> = {};
 
@@ -18,8 +18,9 @@ const NO_QUEUES: Readonly<Record<string, number>> = {};
 export function DlqBar() {
   const filter = useDlq((view) => view.filter);
   const groups = useDlq((view) => view.groups.data);
+  const status = useFreshStatus();
   const byQueue = useSystem((store) => store.state?.pipeline?.dlq.byQueue) ?? NO_QUEUES;
-  const whole = groups !== null && groups.looked === groups.total;
+  const whole = groups !== null && groups.looked === groups.total && groups.more === 0;
   const queues = whole
     ? [...new Set(groups.groups.map(({ queue }) => queue))]
     : filter.queue === undefined
@@ -38,7 +39,11 @@ export function DlqBar() {
       <span className="ml-auto flex flex-wrap items-center gap-2">
         <Rate />
         <ExportButton filter={filter} />
-        <RedriveButton filter={filter} queues={queues} redrivable={redrivable} testId="dlq-redrive-all">
+        <RedriveButton
+          filter={filter}
+          state={redriveState({ queues, redrivable, status })}
+          testId="dlq-redrive-all"
+        >
           Re-drive {what}
         </RedriveButton>
       </span>

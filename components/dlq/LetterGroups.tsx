@@ -9,7 +9,8 @@ import { show, useDlq } from './dlq-store.ts';
 import { GroupMarks } from './GroupMarks.tsx';
 import { PurgeGroup } from './PurgeGroup.tsx';
 import { ReadFailure } from './ReadFailure.tsx';
-import { RedriveButton } from './RedriveButton.tsx';
+import { RedriveButton, useFreshStatus } from './RedriveButton.tsx';
+import { type RedriveState, redriveState } from './redrive-state.ts';
 
 /** What failed alike, over a window that is said. */
 export function LetterGroups() {
@@ -18,6 +19,7 @@ export function LetterGroups() {
   const shown = useDlq((view) => view.group);
   const [purging, setPurging] = useState<DlqGroup | null>(null);
   const live = useLive();
+  const status = useFreshStatus();
   const old = failure !== null || live === 'stale' || live === 'no-data';
   return (
     <section
@@ -53,10 +55,16 @@ export function LetterGroups() {
             group={group}
             key={`${group.queue} ${group.signature}`}
             onPurge={() => setPurging(group)}
+            redrive={redriveState({ queues: [group.queue], redrivable: group.redrivable, status })}
             selected={shown?.signature === group.signature && shown.queue === group.queue}
           />
         ))}
       </ul>
+      {data && data.more > 0 && (
+        <p className="border-t border-line px-3 py-2 text-muted">
+          and {count(data.more)} smaller groups; filter to see them
+        </p>
+      )}
       {purging && <PurgeGroup group={purging} onClose={() => setPurging(null)} />}
     </section>
   );
@@ -65,10 +73,11 @@ export function LetterGroups() {
 interface GroupProps {
   group: DlqGroup;
   selected: boolean;
+  redrive: RedriveState;
   onPurge: () => void;
 }
 
-function Group({ group, selected, onPurge }: GroupProps) {
+function Group({ group, selected, redrive, onPurge }: GroupProps) {
   const view = useDlq((each) => each.filter);
   const { queue, signature, count: inWindow, total, redrivable, newestAt, oldestAt } = group;
   const toggle = () => {
@@ -100,12 +109,7 @@ function Group({ group, selected, onPurge }: GroupProps) {
           {newestAt === oldestAt ? timeOfDay(newestAt) : `${timeOfDay(oldestAt)}–${timeOfDay(newestAt)}`}
         </span>
         <span className="relative z-10 ml-auto flex flex-wrap items-center justify-end gap-2">
-          <RedriveButton
-            filter={{ ...view, queue, signature }}
-            queues={[queue]}
-            redrivable={redrivable}
-            testId="dlq-redrive-group"
-          >
+          <RedriveButton filter={{ ...view, queue, signature }} state={redrive} testId="dlq-redrive-group">
             Re-drive {count(redrivable)}
           </RedriveButton>
           <button

@@ -1,7 +1,7 @@
 'use client';
 
 import { ChevronLeft, ChevronRight } from 'lucide-react';
-import { useRef } from 'react';
+import { useCallback, useRef } from 'react';
 import { useLive } from '../use-live.ts';
 import { count, exactTime, timeOfDay } from '../visual/quantity.ts';
 import { StatusMark } from '../visual/StatusMark.tsx';
@@ -9,6 +9,8 @@ import { PAGE_SIZE, show, showPage, useDlq } from './dlq-store.ts';
 import { LetterPeek } from './LetterPeek.tsx';
 import { LetterRow } from './LetterRow.tsx';
 import { ReadFailure } from './ReadFailure.tsx';
+import { useFreshStatus } from './RedriveButton.tsx';
+import { redriveState } from './redrive-state.ts';
 
 /** Letter by letter, newest first, 50 to a page. Looking changes nothing. */
 export function LetterList() {
@@ -19,6 +21,9 @@ export function LetterList() {
   const open = useDlq((view) => view.open);
   const heading = useRef<HTMLHeadingElement>(null);
   const live = useLive();
+  const status = useFreshStatus();
+  // The button that was pressed is gone: the keyboard stays here.
+  const stayHere = useCallback(() => heading.current?.focus(), []);
   const old = failure !== null || live === 'stale' || live === 'no-data';
   const first = (cursors.length - 1) * PAGE_SIZE + 1;
   return (
@@ -93,9 +98,12 @@ export function LetterList() {
       <ul className="divide-y divide-line">
         {data?.items.map((letter) => (
           <LetterRow
+            disabled={
+              redriveState({ queues: [letter.queue], redrivable: letter.redrivable ? 1 : 0, status }).disabled
+            }
             key={letter.id}
             letter={letter}
-            onLeft={() => heading.current?.focus()} // its button is gone, the keyboard stays here
+            onLeft={stayHere}
           />
         ))}
       </ul>

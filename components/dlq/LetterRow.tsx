@@ -1,20 +1,26 @@
 'use client';
 
 import { ChevronDown, ChevronRight, RotateCcw } from 'lucide-react';
-import { useState } from 'react';
+import { memo, useState } from 'react';
 import type { DeadLetter } from '#lib/protocol/dead-letters.ts';
 import { exactTime, timeOfDay } from '../visual/quantity.ts';
 import { sendAgain } from './dlq-actions.ts';
 import { useDlq } from './dlq-store.ts';
 import { Poison } from './GroupMarks.tsx';
 import { LetterPeek } from './LetterPeek.tsx';
-import { useRedriveState } from './RedriveButton.tsx';
+
+interface LetterRowProps {
+  letter: DeadLetter;
+  /** Why it cannot be given back now. */
+  disabled: string | null;
+  /** It was given back. */
+  onLeft: () => void;
+}
 
 /** One letter in a line; pressed, everything that is known of it. */
-export function LetterRow({ letter, onLeft }: { letter: DeadLetter; onLeft: () => void }) {
-  const { id, queue, error, attempts, lastFailedAt, redrives, redrivable, resentAs } = letter;
+export const LetterRow = memo(function LetterRow({ letter, disabled, onLeft }: LetterRowProps) {
+  const { id, queue, error, attempts, lastFailedAt, redrives, resentAs } = letter;
   const open = useDlq((view) => view.open?.id === id);
-  const { disabled } = useRedriveState([queue], redrivable ? 1 : 0);
   const [busy, setBusy] = useState(false);
   const send = async () => {
     setBusy(true);
@@ -66,4 +72,4 @@ export function LetterRow({ letter, onLeft }: { letter: DeadLetter; onLeft: () =
       {open && <LetterPeek letter={letter} notRedrivable={disabled} />}
     </li>
   );
-}
+});

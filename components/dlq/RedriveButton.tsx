@@ -3,32 +3,32 @@
 import { RotateCcw } from 'lucide-react';
 import { type ReactNode, useId, useState } from 'react';
 import type { DlqFilter } from '#lib/protocol/dead-letters.ts';
+import type { DlqStatus } from '#lib/protocol/state.ts';
 import { useSystem } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
 import { StatusMark } from '../visual/StatusMark.tsx';
 import { sendAllAgain } from './dlq-actions.ts';
 import { useDlq } from './dlq-store.ts';
-import { parseRate, type RedriveState, redriveState } from './redrive-state.ts';
+import { NOTHING_TO_SEND, parseRate, type RedriveState } from './redrive-state.ts';
 
-/** Whether letters can be given back now; nothing can while what is known of the pipeline is old. */
-export function useRedriveState(queues: readonly string[], redrivable: number | null): RedriveState {
+/** What the pipeline reports of its dead letters; null when that is old: nothing is done on the word of the past. */
+export function useFreshStatus(): DlqStatus | null {
   const live = useLive();
-  const pipeline = useSystem((store) => store.state?.pipeline ?? null);
-  const fresh = staleClass(live, pipeline?.ageMs) === '';
-  return redriveState({ queues, redrivable, status: fresh ? (pipeline?.dlq ?? null) : null });
+  const dlq = useSystem((store) => store.state?.pipeline?.dlq ?? null);
+  const stale = useSystem((store) => staleClass(live, store.state?.pipeline?.ageMs) !== '');
+  return stale ? null : dlq;
 }
 
 interface RedriveButtonProps {
   filter: DlqFilter;
-  queues: readonly string[];
-  redrivable: number | null;
+  state: RedriveState;
   testId: string;
   children: ReactNode;
 }
 
 /** Gives back all that match; off with its reason beside it. */
-export function RedriveButton({ filter, queues, redrivable, testId, children }: RedriveButtonProps) {
-  const { disabled, note } = useRedriveState(queues, redrivable);
+export function RedriveButton({ filter, state, testId, children }: RedriveButtonProps) {
+  const { disabled, note } = state;
   const rateOk = useDlq((view) => parseRate(view.rate) !== null);
   const [busy, setBusy] = useState(false);
   const reasonId = useId();
@@ -38,7 +38,7 @@ export function RedriveButton({ filter, queues, redrivable, testId, children }: 
     setBusy(false);
   };
   // That there is nothing stands on the page anyway.
-  const said = queues.length === 0 ? null : (disabled ?? note);
+  const said = disabled === NOTHING_TO_SEND ? null : (disabled ?? note);
   return (
     <span className="inline-flex min-w-0 flex-wrap items-center gap-x-2 gap-y-1">
       {said && (

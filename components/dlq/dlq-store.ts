@@ -8,6 +8,7 @@ import {
   REDRIVE_RATE_DEFAULT,
 } from '#lib/protocol/dead-letters.ts';
 import { serverNow } from '../stores/state-store.ts';
+import { structuralShare } from '../structural-share.ts';
 import { type Answer, loadGroups, loadLetters, queryOf } from './dlq-calls.ts';
 
 /** Something read from the server: when it was, and why the last look at it failed. */
@@ -109,9 +110,9 @@ async function reloadLetters(): Promise<void> {
   useDlq.setState(({ letters }) => ({ letters: taken(letters, answer) }));
 }
 
-/** What was read last stays, marked, when it cannot be read again. */
+/** What was read last stays, marked, when it cannot be read again; what did not change stays the same object. */
 export function taken<T>(before: Read<T>, answer: Answer<T>): Read<T> {
   return answer.ok
-    ? { data: answer.data, readAt: serverNow(), failure: null }
+    ? { data: structuralShare(before.data, answer.data), readAt: serverNow(), failure: null }
     : { ...before, failure: answer.text };
 }

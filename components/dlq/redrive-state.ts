@@ -15,10 +15,12 @@ interface Asked {
   status: Pick<DlqStatus, 'blocked' | 'tasks'> | null;
 }
 
+export const NOTHING_TO_SEND = 'No dead letter';
+
 /** Whether letters of these queues can be given back now. */
 export function redriveState({ queues, redrivable, status }: Asked): RedriveState {
   if (!status) return { disabled: 'The pipeline does not report', note: null };
-  if (queues.length === 0) return { disabled: 'No dead letter', note: null };
+  if (queues.length === 0) return { disabled: NOTHING_TO_SEND, note: null };
   if (redrivable === 0) {
     return { disabled: 'Never accepted: only the camera can send it again', note: null };
   }

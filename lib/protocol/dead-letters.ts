@@ -57,18 +57,20 @@ export interface DlqGroup {
   /** Of `count`: those that had been given back and came back; the most often one of them did. */
   cameBack: number;
   redrivesMax: number;
-  /** Faults in force at these failures, each once. */
+  /** Faults in force at these failures, each once, at most 20. */
   faultIds: string[];
   /** Of `count`: the last failure of the newest and of the oldest. */
   newestAt: number;
   oldestAt: number;
-  /** The newest error, as it was. */
+  /** The newest error, its first 300 characters. */
   error: string;
 }
 
 export interface DlqGroups {
-  /** The largest first. */
+  /** The largest first, at most 200. */
   groups: DlqGroup[];
+  /** Groups beyond those. */
+  more: number;
   /** How many letters were looked at, at most `DLQ_WINDOW`, the newest that pass the filter. */
   looked: number;
   /** How many pass the filter. */

@@ -73,7 +73,20 @@ describe('groupLetters', () => {
   });
 
   it('has no group for no letter', () => {
-    expect(groupLetters([], all)).toEqual({ groups: [], looked: 0, total: 0 });
+    expect(groupLetters([], all)).toEqual({ groups: [], more: 0, looked: 0, total: 0 });
+  });
+
+  it('stays small whatever fails in how many ways', () => {
+    const letters = Array.from({ length: 900 }, (_, n) =>
+      makeLetter(n, {
+        signature: `kind ${n % 300}`,
+        error: { code: 'E', message: 'x'.repeat(5000) },
+        faultIds: Array.from({ length: 50 }, (__, fault) => `f${fault}`),
+      }),
+    );
+    const grouped = groupLetters(letters, all);
+    expect([grouped.groups.length, grouped.more]).toEqual([200, 100]);
+    expect(JSON.stringify(grouped).length).toBeLessThan(256 * 1024);
   });
 });
 

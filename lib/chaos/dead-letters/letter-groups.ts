@@ -25,9 +25,17 @@ export interface LetterGroup {
 export interface LetterGroups {
   /** The largest first, then the newest. */
   groups: LetterGroup[];
+  /** Groups left out: there are more than `GROUPS_MAX`. */
+  more: number;
   looked: number;
   total: number;
 }
+
+/** What one answer may hold. */
+const GROUPS_MAX = 200;
+const ERROR_MAX = 300;
+const FAULTS_MAX = 20;
+const FAULTS_COUNTED = 100;
 
 /**
  * Groups the first `window` letters of `letters`, which are newest first, by queue and signature; the rest is only
@@ -55,7 +63,12 @@ export function groupLetters(
   }
   const groups = [...byQueue.values()].flatMap((ofQueue) => [...ofQueue.values()]);
   groups.sort((a, b) => b.count - a.count || b.newestAt - a.newestAt);
-  return { groups, looked: Math.min(total, window), total };
+  return {
+    groups: groups.slice(0, GROUPS_MAX),
+    more: Math.max(0, groups.length - GROUPS_MAX),
+    looked: Math.min(total, window),
+    total,
+  };
 }
 
 /** Faults in force at the first `window` letters, the most frequent first. */
@@ -69,7 +82,10 @@ export function countFaults(
     if (++looked > window) break;
     for (const id of faultIds) counts.set(id, (counts.get(id) ?? 0) + 1);
   }
-  return [...counts].map(([id, count]) => ({ id, count })).sort((a, b) => b.count - a.count);
+  return [...counts]
+    .map(([id, count]) => ({ id, count }))
+    .sort((a, b) => b.count - a.count)
+    .slice(0, FAULTS_COUNTED);
 }
 
 function startGroup({ queue, signature, error, lastFailedAt }: DeadLetter): LetterGroup {
@@ -85,7 +101,7 @@ function startGroup({ queue, signature, error, lastFailedAt }: DeadLetter): Lett
     faultIds: [],
     newestAt: lastFailedAt,
     oldestAt: lastFailedAt,
-    error: error.message,
+    error: error.message.slice(0, ERROR_MAX),
   };
 }
 
@@ -96,5 +112,7 @@ function include(group: LetterGroup, { faultIds, redrives, lastFailedAt }: DeadL
   group.redrivesMax = Math.max(group.redrivesMax, redrives);
   group.newestAt = Math.max(group.newestAt, lastFailedAt);
   group.oldestAt = Math.min(group.oldestAt, lastFailedAt);
-  for (const id of faultIds) if (!group.faultIds.includes(id)) group.faultIds.push(id);
+  for (const id of faultIds) {
+    if (group.faultIds.length < FAULTS_MAX && !group.faultIds.includes(id)) group.faultIds.push(id);
+  }
 }

@@ -36,7 +36,7 @@ function note<T>(name: string, request: unknown, given: T): T {
 const commands: CommandHandlers = {
   'dlq:list': async (request) => note('list', request, { items: [], nextCursor: '41', total: 7 }),
   'dlq:groups': async (request) =>
-    note('groups', request, { groups: [], looked: 0, total: 0, faults: [], mark: MARK }),
+    note('groups', request, { groups: [], more: 0, looked: 0, total: 0, faults: [], mark: MARK }),
   'dlq:export': async (request) => {
     if (request.mark === '00000000-1') return null;
     const { cursor } = note('export', request, request);

@@ -105,7 +105,7 @@ export const dlqPageSchema = z
 
 export const dlqGroupsSchema = z.custom<DlqGroups>().openapi('DlqGroups', {
   type: 'object',
-  description: '{groups, looked, total, faults, mark}; see lib/protocol/dead-letters.ts',
+  description: '{groups, more, looked, total, faults, mark}; see lib/protocol/dead-letters.ts',
 });
 
 export const letterTaskSchema = z

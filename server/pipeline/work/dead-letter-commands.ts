@@ -30,7 +30,7 @@ export interface DeadLetterCommandsOptions {
 }
 
 /** Size of a part of an export: far below what one message of the agent may hold. */
-const EXPORT_CHARS = 256 * 1024;
+const EXPORT_CHARS = 128 * 1024;
 
 type CommandName = Extract<keyof AgentCommands, `dlq:${string}`>;
 type Request<Name extends CommandName> = AgentCommands[Name]['request'];
