@@ -20,7 +20,7 @@ export function TimeControls({ full }: { full: boolean }) {
   return (
     <fieldset
       aria-label="Time axis"
-      className={`ml-auto flex flex-wrap items-center gap-1 ${full ? 'max-wide:w-full' : ''}`}
+      className={`ml-auto flex min-w-0 flex-wrap items-center gap-1 ${full ? 'max-wide:w-full' : ''}`}
     >
       <HistoryPhase />
       {markAt !== null && (

@@ -2,7 +2,7 @@ import type { Fact } from '#lib/protocol/facts.ts';
 import { timeOfDay } from '../visual/quantity.ts';
 import type { Mark } from './ribbon-series.ts';
 
-/** Halts, notes and alerts of the window. */
+/** Halts, notes and alerts of the window; a note stands where its writing was begun. */
 export function marksOf(
   facts: readonly Fact[],
   fromAt: number,
@@ -10,24 +10,23 @@ export function marksOf(
   x: (at: number) => number,
 ): Mark[] {
   return facts.flatMap((fact): Mark[] => {
-    if (fact.at < fromAt || fact.at > toAt) return [];
-    switch (fact.type) {
-      case 'halted':
-        return [{ x: x(fact.at), kind: 'halt', texts: [`${timeOfDay(fact.at)} halted by ${fact.data.by}`] }];
-      case 'note':
-        return [
-          {
-            x: x(fact.at),
-            kind: 'note',
-            texts: [`${timeOfDay(fact.at)} ${fact.data.by}: ${fact.data.text}`],
-          },
-        ];
-      case 'alert':
-        return [{ x: x(fact.at), kind: 'alert', texts: [`${timeOfDay(fact.at)} ${fact.data.text}`] }];
-      default:
-        return [];
-    }
+    const marked = markOf(fact);
+    if (!marked || marked.at < fromAt || marked.at > toAt) return [];
+    return [{ x: x(marked.at), kind: marked.kind, texts: [`${timeOfDay(marked.at)} ${marked.text}`] }];
   });
+}
+
+function markOf(fact: Fact): { at: number; kind: Mark['kind']; text: string } | null {
+  switch (fact.type) {
+    case 'halted':
+      return { at: fact.at, kind: 'halt', text: `halted by ${fact.data.by}` };
+    case 'note':
+      return { at: fact.data.begunAt ?? fact.at, kind: 'note', text: `${fact.data.by}: ${fact.data.text}` };
+    case 'alert':
+      return { at: fact.at, kind: 'alert', text: fact.data.text };
+    default:
+      return null;
+  }
 }
 
 /** Four or five round moments in the window, clear of its ends. */

@@ -1,16 +1,18 @@
 'use client';
 
 import { useState } from 'react';
+import { noteAgoMs } from '../palette/note-ago.ts';
 import { command } from '../socket.ts';
 import { describeProblem } from '../stores/faults-store.ts';
 
-/** A note into the story from here: type, Enter. */
+/** A note into the story from here: type, Enter. It stands at the moment of its first letter. */
 export function NoteLine() {
   const [text, setText] = useState('');
+  const [begunMs, setBegunMs] = useState(0);
   const [refusal, setRefusal] = useState<string | null>(null);
   const send = async () => {
     if (!text.trim()) return;
-    const answer = await command('note:add', { text: text.trim() });
+    const answer = await command('note:add', { text: text.trim(), agoMs: noteAgoMs(begunMs) });
     setRefusal(answer.ok ? null : describeProblem(answer.error));
     if (answer.ok) setText('');
   };
@@ -27,7 +29,10 @@ export function NoteLine() {
         className="field min-w-0 flex-1"
         data-testid="timeline-note"
         maxLength={500}
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => {
+          if (text === '') setBegunMs(performance.now());
+          setText(event.target.value);
+        }}
         placeholder="Note what you see"
         value={text}
       />

@@ -41,7 +41,11 @@ export interface ConsoleClientEvents {
   'preset:start': (request: StartPreset, ack: (answer: Ack<Fault[]>) => void) => void;
   'halt:start': (request: { reason?: string }, ack: (answer: Ack<HaltReceipt>) => void) => void;
   'halt:resume': (request: { reason: string }, ack: (answer: Ack<Record<string, never>>) => void) => void;
-  'note:add': (request: { text: string }, ack: (answer: Ack<Record<string, never>>) => void) => void;
+  /** `agoMs`: how long ago its writing was begun, so that it stands where the key was pressed. */
+  'note:add': (
+    request: { text: string; agoMs?: number },
+    ack: (answer: Ack<Record<string, never>>) => void,
+  ) => void;
   'breaker:command': (
     request: { name: string; command: BreakerCommand },
     ack: (answer: Ack<Record<string, never>>) => void,

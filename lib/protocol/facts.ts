@@ -44,7 +44,8 @@ export interface FactData {
   agentChanged: { agent: string; connected: boolean };
   operatorChanged: { tabId: string; name: string; here: boolean };
   loopLag: { lagMs: number };
-  note: { by: string; text: string };
+  /** `begunAt`, epoch ms: when its writing was begun, which is what it is about. */
+  note: { by: string; text: string; begunAt?: number };
 }
 export type FactType = keyof FactData;
 

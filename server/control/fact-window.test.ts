@@ -120,8 +120,8 @@ describe('readFactWindow', () => {
 
   it('reads what memory has let go of from the files', async () => {
     await log.close();
+    clock = new ManualClock(Date.now()); // the files' times are the machine's
     ({ log } = await FactLog.open({ dir, logger, clock, keep: 5 }));
-    clock.advance(Date.now() - clock.now()); // the files' times are the machine's
     const fromMs = clock.now();
     for (let index = 0; index < 50; index++) {
       clock.advance(10);

@@ -210,13 +210,16 @@ describe('the timeline', () => {
       .click({ timeout: 1_000 })
       .catch(() => {}); // it may be live
     await page.getByTestId('timeline-note').fill('noted on the timeline');
+    await page.waitForTimeout(1_000); // who writes takes a while
     await page.keyboard.press('Enter');
     await line('noted on the timeline').waitFor({ timeout: 5_000 });
-    expect(
-      (await system.facts()).some(
-        (fact) => fact.type === 'note' && fact.data.text === 'noted on the timeline',
-      ),
-    ).toBe(true);
+    const told = (await system.facts()).flatMap((fact) =>
+      fact.type === 'note' && fact.data.text === 'noted on the timeline'
+        ? [fact.at - (fact.data.begunAt ?? Number.NaN)]
+        : [],
+    );
+    expect(told).toHaveLength(1);
+    expect(told[0]).toBeGreaterThanOrEqual(900);
   });
 
   it('has no violation that axe knows of, in both themes, and on a phone nothing to scroll sideways', async () => {

@@ -217,6 +217,14 @@ const BAD_INPUT: Case[] = [
     field: 'names',
   },
   {
+    what: 'a note begun too long ago',
+    path: '/api/v1/notes',
+    body: { text: 'x', agoMs: 600_001 },
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'agoMs',
+  },
+  {
     what: 'a window that ends before it begins',
     method: 'GET',
     path: '/api/v1/timeline/window?fromMs=2000&toMs=1000',
@@ -384,6 +392,11 @@ describe('REST', () => {
     expect(body.facts).toMatchObject([{ seq: first.seq, type: 'note', data: { by: 'REST', text: 'one' } }]);
     const { body: next } = await system.call('GET', `/api/v1/timeline?after=${first.seq}`);
     expect(next.facts).toMatchObject([{ data: { by: 'Bo', text: 'two' } }]);
+    await system.call('POST', '/api/v1/notes', { text: 'begun a while ago', agoMs: 5000 });
+    const { body: last } = await system.call('GET', `/api/v1/timeline?after=${next.seq}`);
+    const [fact] = last.facts;
+    expect(fact.at - fact.data.begunAt).toBeGreaterThanOrEqual(5000);
+    expect(fact.at - fact.data.begunAt).toBeLessThan(6000);
   });
 
   it('gives series with gaps, and the same as Prometheus text', async () => {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { BreakerCommand } from '../../../lib/protocol/events.ts';
 import type { AgentGateway } from '../agent-gateway.ts';
-import { noteSchema } from '../console-gateway.ts';
 import type { FactLog } from '../fact-log.ts';
+import { noteData, noteSchema } from '../note.ts';
 import { invalidInput, Refusal } from '../problem.ts';
 import { type EndpointContext, endpoint } from './endpoint.ts';
 import { nothingSchema } from './schemas.ts';
@@ -59,6 +59,6 @@ export function addWorkRoutes(context: EndpointContext, agents: AgentGateway, lo
       status: 201,
       answer: z.object({ seq: z.number().int() }),
     },
-    ({ body, operator }) => ({ seq: log.tell('note', operator, { by: operator, text: body.text }).seq }),
+    ({ body, operator }) => ({ seq: log.tell('note', operator, noteData(operator, body)).seq }),
   );
 }
