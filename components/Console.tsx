@@ -1,19 +1,18 @@
 'use client';
 
 import dynamic from 'next/dynamic';
-import { useEffect } from 'react';
 import { HaltedBanner } from './banner/HaltedBanner.tsx';
 import { ModeBanner } from './banner/ModeBanner.tsx';
 import { ChartGrid } from './charts/ChartGrid.tsx';
 import { FaultDesk } from './desk/FaultDesk.tsx';
 import { ActiveFaults } from './faults/ActiveFaults.tsx';
+import { useSockets } from './frame/use-sockets.ts';
 import { Announcer } from './palette/Announcer.tsx';
 import { Overlays } from './palette/Overlays.tsx';
 import { PipelinePath } from './pipeline/PipelinePath.tsx';
 import { Ribbon } from './ribbon/Ribbon.tsx';
 import { ServiceTiles } from './services/ServiceTiles.tsx';
-import { openSockets } from './socket.ts';
-import { loadTheme, TABS, type Tab, useView } from './stores/view-store.ts';
+import { TABS, type Tab, useView } from './stores/view-store.ts';
 import { Story } from './story/Story.tsx';
 import { TopBar } from './top-bar/TopBar.tsx';
 import { ViewerEvents } from './viewers/ViewerEvents.tsx';
@@ -23,10 +22,7 @@ const Toasts = dynamic(() => import('./palette/Toasts.tsx'), { ssr: false });
 /** The main screen: live, mode and ledger, what we broke, what happens, what to do about it. */
 export function Console() {
   const tab = useView((view) => view.tab);
-  useEffect(() => {
-    loadTheme();
-    return openSockets();
-  }, []);
+  useSockets();
   return (
     <div className="flex min-h-dvh flex-col gap-1.5 p-2 wide:h-dvh wide:min-h-[760px] wide:overflow-hidden">
       <div className="sticky top-0 z-20 -mx-2 flex flex-col gap-1.5 bg-ground px-2 pb-1 max-wide:-mt-2 max-wide:border-b max-wide:border-line max-wide:pt-2 wide:static wide:pb-0">

@@ -1,7 +1,7 @@
 import type { Fact } from '#lib/protocol/facts.ts';
 
-/** How many facts a tab keeps; older ones are on the server's timeline. */
-export const FACTS_KEPT = 2_000;
+/** How many facts a tab keeps, as many as the control process has in memory; older ones are in its files. */
+export const FACTS_KEPT = 10_000;
 
 export interface FactLog {
   /** Ascending by `seq`, without repeats. */

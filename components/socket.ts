@@ -8,12 +8,13 @@ import type {
   LiveServerEvents,
 } from '#lib/protocol/events.ts';
 import type { HaltReceipt } from '#lib/protocol/faults.ts';
-import { loadHistory, takeLayout, takeTick } from './live/series-buffers.ts';
+import { fillLive } from './history/history-store.ts';
+import { takeLayout, takeTick } from './live/series-buffers.ts';
 import { loadCatalogue } from './stores/catalogue-store.ts';
 import { loadIdentity, saveName, useConnection } from './stores/connection-store.ts';
 import { takeFact, takeSnapshotFacts, useFacts } from './stores/facts-store.ts';
 import { takeFaults } from './stores/faults-store.ts';
-import { serverNow, takeServerTime, takeState, takeTransition } from './stores/state-store.ts';
+import { takeServerTime, takeState, takeTransition } from './stores/state-store.ts';
 
 type ConsoleSocket = Socket<ConsoleServerEvents, ConsoleClientEvents>;
 type LiveSocket = Socket<LiveServerEvents, LiveClientEvents>;
@@ -25,10 +26,18 @@ const RESYNC_PAUSE_MS = 2_000;
 
 let consoleSocket: ConsoleSocket | null = null;
 let resyncAt = Number.NEGATIVE_INFINITY;
+/** Only then is our newest fact one after which nothing is missing: history can come before the first snapshot. */
+let hadSnapshot = false;
 
-/** Opens both sockets and fills the stores. Returns the way to close them. */
-export function openSockets(): () => void {
+/**
+ * Opens both sockets and fills the stores; a page without an operator says as what it looks. Returns the way to close
+ * them.
+ */
+export function openSockets(lookingAs?: string): () => void {
   loadIdentity();
+  if (lookingAs) useConnection.setState({ name: lookingAs });
+  let wasCut = false;
+  void fillLive(); // beside the handshakes: the charts are full as soon as the page is live
   const options = { transports: ['websocket'], reconnectionDelay: 200, reconnectionDelayMax: 1_000 };
   const commands: ConsoleSocket = io('/console', { ...options, auth: (give) => give(handshake()) });
   const live: LiveSocket = io('/live', options);
@@ -39,6 +48,7 @@ export function openSockets(): () => void {
     void loadCatalogue();
   });
   commands.on('disconnect', (reason) => {
+    wasCut = true;
     useConnection.setState({ phase: 'disconnected' });
     // After these the client does not come back by itself.
     if (reason === 'io server disconnect') commands.connect();
@@ -49,11 +59,12 @@ export function openSockets(): () => void {
     if (!commands.active) setTimeout(() => commands.connect(), 2_000);
   });
   commands.on('snapshot', ({ state, facts, gap }) => {
+    hadSnapshot = true;
     takeServerTime(state.at);
     takeSnapshotFacts(facts, gap);
     takeState(state, []);
     takeFaults(state.faults, performance.now());
-    void loadHistory(serverNow());
+    if (wasCut) void fillLive(); // what the cut has cost
   });
   commands.on('fact', (fact) => {
     const outcome = takeFact(fact);
@@ -87,14 +98,14 @@ export function openSockets(): () => void {
   return () => {
     commands.disconnect();
     live.disconnect();
-    consoleSocket = null;
+    if (consoleSocket === commands) consoleSocket = null; // another page may have opened its own
   };
 }
 
 function handshake(): ConsoleAuth {
   const { name, tabId } = useConnection.getState();
   const { lastSeq } = useFacts.getState();
-  return { name, tabId, ...(lastSeq > 0 ? { lastSeq } : {}) };
+  return { name, tabId, ...(hadSnapshot && lastSeq > 0 ? { lastSeq } : {}) };
 }
 
 let missingSince: { seq: number; at: number } | null = null;

@@ -7,7 +7,8 @@ import { clockDuration } from '../visual/quantity.ts';
 import { CHIP, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
 
-const LOOK: Record<ProcessStatus['state'], { status: Status; word: string }> = {
+/** How each state of a process looks and is called. */
+export const PROCESS_LOOK: Record<ProcessStatus['state'], { status: Status; word: string }> = {
   up: { status: 'normal', word: 'up' },
   external: { status: 'normal', word: 'external' },
   starting: { status: 'half', word: 'STARTING' },
@@ -26,7 +27,7 @@ export function ProcessStrip() {
   return (
     <ul aria-label="Processes" className={`flex flex-wrap items-center gap-1 ${staleClass(live, ageMs)}`}>
       {processes.map((process) => {
-        const { status, word } = LOOK[process.state];
+        const { status, word } = PROCESS_LOOK[process.state];
         const well = status === 'normal';
         const title = [
           process.pid ? `pid ${process.pid}` : 'no pid',

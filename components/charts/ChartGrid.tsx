@@ -3,8 +3,9 @@
 import { useEffect, useSyncExternalStore } from 'react';
 import { useView } from '../stores/view-store.ts';
 import { ChartPanel } from './ChartPanel.tsx';
-import { CHARTS } from './chart-definitions.ts';
+import { CHARTS, type ChartDefinition } from './chart-definitions.ts';
 import { redrawCharts } from './chart-loop.ts';
+import { FaultHatch } from './FaultHatch.tsx';
 
 const WIDE = '(min-width: 80rem)';
 
@@ -14,8 +15,18 @@ function subscribeWide(listener: () => void): () => void {
   return () => query.removeEventListener('change', listener);
 }
 
-/** The eight charts. On narrow screens they are plain paths: the library costs too much there. */
-export function ChartGrid() {
+interface ChartGridProps {
+  /** At most eight, else frames are lost. @default those of the console */
+  definitions?: readonly ChartDefinition[];
+  /** Of the grid on wide screens. @default that of the console: four columns that share the height */
+  className?: string;
+}
+
+const SHARED_HEIGHT =
+  'min-h-0 flex-1 auto-rows-[minmax(9rem,1fr)] wide:auto-rows-[minmax(7.5rem,1fr)] wide:grid-cols-4';
+
+/** Charts on one time axis. On narrow screens they are plain paths: the library costs too much there. */
+export function ChartGrid({ definitions = CHARTS, className = SHARED_HEIGHT }: ChartGridProps) {
   const rich = useSyncExternalStore(
     subscribeWide,
     () => window.matchMedia(WIDE).matches,
@@ -37,23 +48,11 @@ export function ChartGrid() {
   return (
     <section
       aria-label="Charts"
-      className="grid min-h-0 flex-1 auto-rows-[minmax(9rem,1fr)] grid-cols-1 gap-1.5 sm:grid-cols-2 wide:auto-rows-[minmax(7.5rem,1fr)] wide:grid-cols-4"
+      className={`grid grid-cols-1 gap-1.5 sm:grid-cols-2 ${className}`}
       data-in="live queues gpu"
     >
-      <svg aria-hidden="true" className="absolute size-0">
-        <defs>
-          <pattern
-            height="8"
-            id="fault-hatch"
-            patternTransform="rotate(45)"
-            patternUnits="userSpaceOnUse"
-            width="8"
-          >
-            <rect fill="var(--hatch)" height="8" width="4" />
-          </pattern>
-        </defs>
-      </svg>
-      {CHARTS.map((definition) => (
+      <FaultHatch />
+      {definitions.map((definition) => (
         <ChartPanel definition={definition} key={definition.id} rich={rich} />
       ))}
     </section>

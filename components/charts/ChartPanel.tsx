@@ -1,15 +1,17 @@
 'use client';
 
 import dynamic from 'next/dynamic';
+import Link from 'next/link';
 import { type PointerEvent, useEffect, useRef, useState } from 'react';
-import { buffers } from '../live/series-buffers.ts';
+import type { Fault } from '#lib/protocol/faults.ts';
+import { pictureSource } from '../history/picture-source.ts';
 import { faultBands } from '../ribbon/ribbon-series.ts';
-import { useFacts } from '../stores/facts-store.ts';
-import { useFaults } from '../stores/faults-store.ts';
+import { faultsReaching } from '../services/service-view.ts';
 import { serverNow } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { useLive } from '../use-live.ts';
 import { compact, timeOfDay } from '../visual/quantity.ts';
+import { SimulatedBadge } from '../visual/SimulatedBadge.tsx';
 import { useClock } from '../visual/use-clock.ts';
 import type { ChartDefinition, DrawnSeries } from './chart-definitions.ts';
 import { joinChartLoop } from './chart-loop.ts';
@@ -17,6 +19,7 @@ import { commitPeriodMs, newest, thin } from './chart-series.ts';
 import { FaultBands } from './FaultBands.tsx';
 import { AXIS_WIDTH, axisEnds, PLOT_MARGIN, type PlotFrame } from './plot-frame.ts';
 import { SvgPlot } from './SvgPlot.tsx';
+import { TimeMarkers } from './TimeMarkers.tsx';
 import { usePlotSize } from './use-plot-size.ts';
 
 const RechartsPlot = dynamic(() => import('./RechartsPlot.tsx').then((module) => module.RechartsPlot), {
@@ -59,7 +62,15 @@ export function ChartPanel({ definition, rich }: { definition: ChartDefinition; 
       >
         {frame && size && <FaultBands frame={frame} height={size.height} width={size.width} />}
         {frame && size && <Plot frame={frame} height={size.height} width={size.width} />}
-        {frame && size && <Cursor fromAt={frame.fromAt} toAt={frame.toAt} width={size.width} />}
+        {frame && size && (
+          <TimeMarkers
+            fromAt={frame.fromAt}
+            left={AXIS_WIDTH}
+            right={PLOT_MARGIN.right}
+            toAt={frame.toAt}
+            width={size.width}
+          />
+        )}
       </div>
     </figure>
   );
@@ -69,16 +80,19 @@ function nextFrame(definition: ChartDefinition): PlotFrame {
   const { windowMs, frozenAt } = useView.getState();
   const toAt = frozenAt ?? serverNow();
   const fromAt = toAt - windowMs;
-  const points = thin(buffers, definition.series, toAt, windowMs);
-  const factor = definition.series[0]?.factor ?? 1;
-  const ceiling = definition.ceilingMetric ? newest(buffers, definition.ceilingMetric, toAt) : null;
+  const { ring, facts, faults } = pictureSource(fromAt, toAt);
+  const points = thin(ring, definition.series, toAt, windowMs);
+  const { service, ceilingMetric } = definition;
+  const newestCeiling = ceilingMetric ? newest(ring, ceilingMetric, toAt) : null;
+  const measured = newestCeiling === null ? null : newestCeiling * (definition.series[0]?.factor ?? 1);
+  const acts = service && ((fault: Fault) => faultsReaching(service, [fault]).length > 0);
   return {
     definition,
     points,
     fromAt,
     toAt,
-    ...axisEnds(definition, points, ceiling === null ? null : ceiling * factor),
-    faults: faultBands(useFacts.getState().facts, useFaults.getState().faults ?? [], fromAt, toAt),
+    ...axisEnds(definition, points, definition.ceiling ?? measured),
+    faults: faultBands(facts, faults, fromAt, toAt, acts),
   };
 }
 
@@ -90,14 +104,8 @@ function moveCursor(event: PointerEvent<HTMLDivElement>, frame: PlotFrame): void
   else useView.setState({ cursorAt: frame.fromAt + share * (frame.toAt - frame.fromAt) });
 }
 
-/** The shared cursor: the same moment in every chart and in the ribbon. */
-export function Cursor({ fromAt, toAt, width }: { fromAt: number; toAt: number; width: number }) {
-  const cursorAt = useView((view) => view.cursorAt);
-  if (cursorAt === null || cursorAt < fromAt || cursorAt > toAt) return null;
-  const left =
-    AXIS_WIDTH + ((cursorAt - fromAt) / (toAt - fromAt)) * (width - AXIS_WIDTH - PLOT_MARGIN.right);
-  return <span aria-hidden="true" className="cursor-line" style={{ left }} />;
-}
+const TITLE_LINK =
+  '-my-1 inline-flex min-h-6 max-w-full items-center truncate font-semibold text-ink underline decoration-line-strong underline-offset-2 hover:decoration-ink';
 
 /** Title and numbers: of the cursor's moment, otherwise of now. */
 function ChartHead({ definition }: { definition: ChartDefinition }) {
@@ -107,10 +115,19 @@ function ChartHead({ definition }: { definition: ChartDefinition }) {
   const at = cursorAt ?? frozenAt ?? serverNow();
   return (
     <figcaption className="min-w-0 text-[11px] whitespace-nowrap">
-      {definition.opens ? (
+      {definition.href ? (
+        <Link
+          className={TITLE_LINK}
+          data-testid={`chart-link-${definition.id}`}
+          href={definition.href}
+          prefetch={false}
+        >
+          {definition.title}
+        </Link>
+      ) : definition.opens ? (
         <button
           aria-haspopup="dialog"
-          className="-my-1 min-h-6 max-w-full truncate font-semibold text-ink underline decoration-line-strong underline-offset-2 hover:decoration-ink"
+          className={TITLE_LINK}
           data-testid={`open-${definition.opens}`}
           onClick={() => useView.setState({ overlay: definition.opens ?? null })}
           type="button"
@@ -118,8 +135,9 @@ function ChartHead({ definition }: { definition: ChartDefinition }) {
           {definition.title}
         </button>
       ) : (
-        <span className="block truncate font-semibold text-ink">{definition.title}</span>
+        <span className="truncate font-semibold text-ink">{definition.title}</span>
       )}
+      {definition.simulated && <SimulatedBadge className="ml-1.5" />}
       <span className="flex min-w-0 flex-wrap gap-x-2 overflow-hidden">
         {definition.series.map((series) => (
           <Reading at={at} key={series.key} series={series} />
@@ -131,7 +149,7 @@ function ChartHead({ definition }: { definition: ChartDefinition }) {
 }
 
 function Reading({ series, at }: { series: DrawnSeries; at: number }) {
-  const raw = newest(buffers, series.metric, at);
+  const raw = newest(pictureSource(at, at).ring, series.metric, at);
   const value = raw === null ? null : raw * (series.factor ?? 1);
   const critical = value !== null && series.criticalAt !== undefined && value >= series.criticalAt;
   const warn = value !== null && series.warnAt !== undefined && value >= series.warnAt;

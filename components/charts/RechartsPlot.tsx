@@ -4,7 +4,7 @@ import { memo } from 'react';
 import { Area, CartesianGrid, ComposedChart, Line, ReferenceLine, XAxis, YAxis } from 'recharts';
 import { compact } from '../visual/quantity.ts';
 import type { DrawnSeries } from './chart-definitions.ts';
-import { AXIS_WIDTH, PLOT_MARGIN, type PlotProps } from './plot-frame.ts';
+import { AXIS_WIDTH, limitLines, PLOT_MARGIN, type PlotProps } from './plot-frame.ts';
 
 /** Measured: animation, dots and curves cost more than everything else together. */
 const CHEAP = { isAnimationActive: false, dot: false, activeDot: false, connectNulls: false } as const;
@@ -13,13 +13,7 @@ const TICK = { fontSize: 10, fill: 'var(--faint)' } as const;
 /** One committed drawing of a chart, at an explicit size. */
 export const RechartsPlot = memo(function RechartsPlot({ frame, width, height }: PlotProps) {
   const { definition, points, fromAt, toAt, leftMax, rightMax } = frame;
-  const limits = definition.series.flatMap((series) =>
-    (series.axis ?? 'left') === 'left'
-      ? [series.warnAt, series.criticalAt].filter(
-          (at): at is number => at !== undefined && at > 1 && at < leftMax,
-        )
-      : [],
-  );
+  const limits = limitLines(definition, leftMax);
   return (
     <ComposedChart
       accessibilityLayer={false}

@@ -3,7 +3,7 @@
 import { memo } from 'react';
 import { compact } from '../visual/quantity.ts';
 import { linePath } from './chart-series.ts';
-import { AXIS_WIDTH, PLOT_MARGIN, type PlotProps } from './plot-frame.ts';
+import { AXIS_WIDTH, limitLines, PLOT_MARGIN, type PlotProps } from './plot-frame.ts';
 
 /** The same drawing in plain paths: on narrow screens, and until the chart library has come. */
 export const SvgPlot = memo(function SvgPlot({ frame, width, height }: PlotProps) {
@@ -24,6 +24,14 @@ export const SvgPlot = memo(function SvgPlot({ frame, width, height }: PlotProps
             {compact(tick)}
           </text>
         </g>
+      ))}
+      {limitLines(definition, leftMax).map((at) => (
+        <path
+          d={`M${left} ${y(leftMax)(at)}H${right}`}
+          key={at}
+          stroke="var(--line-strong)"
+          strokeDasharray="3 3"
+        />
       ))}
       {definition.series.map((series) => {
         const scale = y(series.axis === 'right' ? rightMax : leftMax);

@@ -1,3 +1,4 @@
+import type { ServiceName } from '#lib/protocol/faults.ts';
 import { METRICS } from '#lib/protocol/metrics.ts';
 import type { Tab } from '../stores/view-store.ts';
 import type { ChartSeries } from './chart-series.ts';
@@ -22,14 +23,24 @@ export interface ChartDefinition {
   stacked?: boolean;
   /** What a press on its title opens. */
   opens?: 'dlq';
+  /** The page that a press on its title leads to. */
+  href?: string;
+  /** Its values are those of a simulated device. */
+  simulated?: boolean;
+  /** Only faults that reach this service are shown behind it. @default all */
+  service?: ServiceName;
   /** Smallest upper end of the left axis. */
   floor: number;
+  /** Upper end of the left axis, when it is known for certain. In the drawn unit. */
+  ceiling?: number;
+  /** Lines across the left axis: where something happens. In the drawn unit. */
+  limits?: readonly number[];
   /** Metric whose newest value is the upper end of the left axis. */
   ceilingMetric?: string;
   series: readonly DrawnSeries[];
 }
 
-const NEUTRAL = ['var(--series-1)', 'var(--series-2)', 'var(--series-3)'] as const;
+export const NEUTRAL = ['var(--series-1)', 'var(--series-2)', 'var(--series-3)'] as const;
 
 /** The eight charts. More would cost frames, and nobody reads more. */
 export const CHARTS: readonly ChartDefinition[] = [
@@ -213,7 +224,9 @@ export const CHARTS: readonly ChartDefinition[] = [
   },
   {
     id: 'vram',
-    title: 'GPU memory · simulated',
+    title: 'GPU memory',
+    simulated: true,
+    href: '/gpu',
     tabs: ['gpu'],
     stacked: true,
     floor: 1,
@@ -253,7 +266,9 @@ export const CHARTS: readonly ChartDefinition[] = [
   },
   {
     id: 'thermals',
-    title: 'GPU heat, clock · simulated',
+    title: 'GPU heat, clock',
+    simulated: true,
+    href: '/gpu',
     tabs: ['gpu'],
     floor: 100,
     series: [

@@ -27,6 +27,15 @@ export function onAxis(definition: ChartDefinition, axis: 'left' | 'right'): Dra
   return definition.series.filter((series) => (series.axis ?? 'left') === axis);
 }
 
+/** Where lines are drawn across the left axis: its limits, and from where its numbers are marked. */
+export function limitLines({ limits = [], series }: ChartDefinition, leftMax: number): number[] {
+  const marked = series.flatMap(({ axis = 'left', warnAt, criticalAt }) =>
+    axis === 'left' ? [warnAt, criticalAt] : [],
+  );
+  const lines = [...limits, ...marked.filter((at): at is number => at !== undefined && at > 1)];
+  return [...new Set(lines)].filter((at) => at < leftMax);
+}
+
 /** Ends of both axes. `ceiling`, when known, is the left end exactly. */
 export function axisEnds(
   definition: ChartDefinition,

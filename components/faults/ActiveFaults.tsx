@@ -2,10 +2,12 @@
 
 import { SlidersHorizontal, Square, TimerReset } from 'lucide-react';
 import { useMemo, useState } from 'react';
+import type { ServiceName } from '#lib/protocol/faults.ts';
 import { FaultForm } from '../desk/FaultForm.tsx';
 import { changeFault, extendFault, stopFaults, takeOverFault } from '../desk/fault-commands.ts';
 import { fieldsFor, fittingModifiers } from '../desk/fault-draft.ts';
 import { formFields } from '../desk/form-fields.ts';
+import { faultsReaching } from '../services/service-view.ts';
 import { useCatalogue } from '../stores/catalogue-store.ts';
 import { useConnection } from '../stores/connection-store.ts';
 import { useFacts } from '../stores/facts-store.ts';
@@ -17,19 +19,27 @@ import { useClock } from '../visual/use-clock.ts';
 import { inSentence, kindWords, settingWords } from './fault-words.ts';
 import { propagation } from './propagation.ts';
 
-/** What we have broken, who, how long left. */
-export function ActiveFaults() {
-  const faults = useFaults((store) => store.faults);
+/** What we have broken, who, how long left: everywhere, or what reaches one service. */
+export function ActiveFaults({ service }: { service?: ServiceName }) {
+  const all = useFaults((store) => store.faults);
+  const faults = all && service ? faultsReaching(service, all) : all;
+  const elsewhere = (all?.length ?? 0) - (faults?.length ?? 0);
   return (
     <section
       aria-label="Active faults"
-      className="panel flex max-h-[48%] shrink-0 flex-col has-[form]:max-h-[68%] max-wide:max-h-none"
+      className={`panel flex shrink-0 flex-col ${service ? '' : 'max-h-[48%] has-[form]:max-h-[68%] max-wide:max-h-none'}`}
       data-in="live faults"
     >
       <h2 className="panel-title flex justify-between border-b border-line px-3 py-2">
-        Active faults <span data-testid="active-fault-count">{faults?.length ?? '–'}</span>
+        {service ? 'Faults in force here' : 'Active faults'}{' '}
+        <span data-testid="active-fault-count">{faults?.length ?? '–'}</span>
       </h2>
-      {faults?.length === 0 && <p className="px-3 py-2.5 text-muted">Nothing is broken by us.</p>}
+      {faults?.length === 0 && (
+        <p className="px-3 py-2.5 text-muted">
+          Nothing is broken by us{service && ' here'}
+          {elsewhere > 0 && `; ${elsewhere} ${elsewhere === 1 ? 'fault' : 'faults'} elsewhere`}.
+        </p>
+      )}
       {faults && faults.length > 0 && (
         <ul className="min-h-0 divide-y divide-line overflow-y-auto">
           {faults.map((fault) => (

@@ -1,5 +1,5 @@
 import type { LiveServerEvents } from '#lib/protocol/events.ts';
-import { METRICS, type Series } from '#lib/protocol/metrics.ts';
+import { CHARTED_METRICS } from '#lib/protocol/metrics.ts';
 import { SeriesRing } from './series-ring.ts';
 
 /**
@@ -7,7 +7,7 @@ import { SeriesRing } from './series-ring.ts';
  */
 export const buffers = new SeriesRing();
 
-const charted = new Set<string>(Object.values(METRICS));
+const charted = new Set(CHARTED_METRICS);
 /** `names[i]` belongs to the i-th value of a tick of the same layout; undefined for series nobody draws. */
 let layout: { id: number; names: (string | undefined)[] } | null = null;
 
@@ -20,27 +20,5 @@ export function takeTick({ at, layout: id, values }: Parameters<LiveServerEvents
   if (layout?.id !== id) return;
   for (const [index, name] of layout.names.entries()) {
     if (name) buffers.write(name, at, values[index] ?? null);
-  }
-}
-
-const HISTORY_SPAN_MS = 900_000;
-
-/**
- * Fills the gaps of the last 15 minutes from the server's history; after a reload or a cut the charts are whole
- * again. Without an answer the gaps stay gaps.
- */
-export async function loadHistory(nowAt: number): Promise<void> {
-  const query = new URLSearchParams({
-    names: Object.values(METRICS).join(','),
-    fromMs: String(Math.round(nowAt - HISTORY_SPAN_MS)),
-    stepMs: '2000',
-  });
-  try {
-    const response = await fetch(`/api/v1/series?${query}`, { signal: AbortSignal.timeout(5_000) });
-    if (!response.ok) return;
-    const { series } = (await response.json()) as { series: Series[] };
-    for (const each of series) buffers.backfill(each.name, each.startAt, each.stepMs, each.values);
-  } catch {
-    // No history is what the gaps already say.
   }
 }

@@ -5,14 +5,16 @@ import { command } from '../socket.ts';
 import { describeProblem } from '../stores/faults-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { Modal } from '../visual/Modal.tsx';
+import { noteAgoMs } from './note-ago.ts';
 
-/** A note into the story, in two actions: type, Enter. */
+/** A note into the story, in two actions: type, Enter. It stands at the moment at which the box was opened. */
 export default function NoteBox() {
   const [text, setText] = useState('');
+  const [begunMs] = useState(() => performance.now());
   const [refusal, setRefusal] = useState<string | null>(null);
   const send = async () => {
     if (!text.trim()) return;
-    const answer = await command('note:add', { text: text.trim() });
+    const answer = await command('note:add', { text: text.trim(), agoMs: noteAgoMs(begunMs) });
     if (answer.ok) useView.setState({ overlay: null });
     else setRefusal(describeProblem(answer.error));
   };

@@ -1,13 +1,13 @@
 'use client';
 
 import dynamic from 'next/dynamic';
-import { useCallback, useEffect, useRef } from 'react';
+import { useCallback, useEffect } from 'react';
 import { extendFault } from '../desk/fault-commands.ts';
-import { haltAll } from '../halt-command.ts';
 import { useFaults } from '../stores/faults-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { toggleFreeze } from '../top-bar/TopBar.tsx';
 import { useKeys } from '../visual/use-clock.ts';
+import { useHaltKeys } from './use-halt-keys.ts';
 
 const Palette = dynamic(() => import('./Palette.tsx'), { ssr: false });
 const Help = dynamic(() => import('./Help.tsx'), { ssr: false });
@@ -21,28 +21,11 @@ function preload(): void {
   for (const load of [() => import('./Palette.tsx'), () => import('./NoteBox.tsx')]) load().catch(() => {}); // tried again when opened
 }
 
-/** Two presses of Escape within this time halt. */
-const DOUBLE_MS = 600;
-
 /** The keyboard of the whole page, and what opens over it. */
 export function Overlays() {
   const overlay = useView((view) => view.overlay);
-  const escapeMs = useRef(Number.NEGATIVE_INFINITY);
   const onKey = useCallback((event: KeyboardEvent) => {
     const meta = event.metaKey || event.ctrlKey;
-    if (event.key === 'Escape' && !event.repeat) {
-      const nowMs = performance.now();
-      if (nowMs - escapeMs.current < DOUBLE_MS) {
-        escapeMs.current = Number.NEGATIVE_INFINITY;
-        void haltAll();
-      } else escapeMs.current = nowMs;
-      return;
-    }
-    if (meta && event.shiftKey && event.key.toLowerCase() === 'x') {
-      event.preventDefault();
-      void haltAll();
-      return;
-    }
     if (meta && event.key.toLowerCase() === 'k') {
       event.preventDefault();
       useView.setState((view) => ({ overlay: view.overlay === 'palette' ? null : 'palette' }));
@@ -61,6 +44,7 @@ export function Overlays() {
       if (newest) void extendFault(newest);
     }
   }, []);
+  useHaltKeys();
   useKeys(onKey);
   useEffect(() => {
     const timer = setTimeout(preload, PRELOAD_AFTER_MS);
@@ -79,6 +63,7 @@ export function Overlays() {
 
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
+  if (target.closest('[role="dialog"]')) return true; // single keys belong to the page
   if (
     target.isContentEditable ||
     target instanceof HTMLTextAreaElement ||

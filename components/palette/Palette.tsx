@@ -1,10 +1,13 @@
 'use client';
 
 import { Command } from 'cmdk';
+import { useRouter } from 'next/navigation';
 import { startFault, startPreset, stopFaults } from '../desk/fault-commands.ts';
 import { presetFaults, presetService } from '../desk/switch-state.ts';
 import { inSentence } from '../faults/fault-words.ts';
+import { PAGES } from '../frame/pages.ts';
 import { haltAll } from '../halt-command.ts';
+import { toLive, zoomTo } from '../history/time-travel.ts';
 import { useCatalogue } from '../stores/catalogue-store.ts';
 import { faultKey, useFaults } from '../stores/faults-store.ts';
 import { toggleTheme, useView, WINDOWS_MS } from '../stores/view-store.ts';
@@ -27,6 +30,7 @@ const GROUP =
 export default function Palette() {
   const catalogue = useCatalogue((store) => store.catalogue);
   const faults = useFaults((store) => store.faults) ?? [];
+  const router = useRouter();
   return (
     <Command.Dialog
       className="panel w-full overflow-hidden shadow-2xl"
@@ -61,13 +65,19 @@ export default function Palette() {
           <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'dlq' })}>
             Dead letters
           </Command.Item>
+          <Command.Item className={ITEM} onSelect={act(toLive)}>
+            Jump to live
+          </Command.Item>
           {WINDOWS_MS.map((windowMs) => (
-            <Command.Item
-              className={ITEM}
-              key={windowMs}
-              onSelect={act(() => useView.setState({ windowMs }))}
-            >
+            <Command.Item className={ITEM} key={windowMs} onSelect={act(() => zoomTo(windowMs))}>
               Time axis: {windowMs / 60_000} min
+            </Command.Item>
+          ))}
+        </Command.Group>
+        <Command.Group className={GROUP} heading="Go to">
+          {PAGES.map(({ href, title }) => (
+            <Command.Item className={ITEM} key={href} onSelect={act(() => router.push(href))}>
+              {title}
             </Command.Item>
           ))}
         </Command.Group>

@@ -57,10 +57,26 @@ describe('faultBands', () => {
     ]);
   });
 
+  it('leaves out what it is told to, without keeping a row for it', () => {
+    const facts = [
+      makeFact(100, 'faultStarted', { fault: makeFault('a', 100) }),
+      makeFact(150, 'faultStarted', { fault: makeFault('b', 150) }),
+    ];
+    const bands = faultBands(facts, [], 0, 1_000, (fault) => fault.id === 'b');
+    expect(bands.map((band) => [band.value.id, band.row])).toEqual([['b', 0]]);
+  });
+
   it('shows an active fault whose start is older than the facts, and none that ended before the window', () => {
     const facts = [makeFact(10, 'faultStarted', { fault: makeFault('old', 10) }), ended(20, 'old')];
     const bands = faultBands(facts, [makeFault('kept', 5)], 100, 200);
     expect(bands.map((band) => band.value.id)).toEqual(['kept']);
+  });
+});
+
+describe('a fault older than the facts', () => {
+  it('ends where they say so', () => {
+    const bands = faultBands([ended(150, 'kept')], [makeFault('kept', 5)], 100, 200);
+    expect(bands.map((band) => [band.value.id, band.toAt])).toEqual([['kept', 150]]);
   });
 });
 

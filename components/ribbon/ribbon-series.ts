@@ -17,14 +17,17 @@ export interface FaultBand extends Band<{ id: string; label: string; service: st
 
 const FAULT_ROWS_MAX = 3;
 
-/** Bands of all faults that touch the window, newest rows reused, at most three rows deep. */
+/** Bands of all faults that touch the window, or of those that `acts` picks, newest rows reused, at most three rows deep. */
 export function faultBands(
   facts: readonly Fact[],
   active: readonly Fault[],
   fromAt: number,
   toAt: number,
+  acts: (fault: Fault) => boolean = () => true,
 ): FaultBand[] {
   const started = new Map<string, { fault: Fault; endedAt: number | null }>();
+  // Before the facts: a fault that was on at their start may end in them.
+  for (const fault of active) started.set(fault.id, { fault, endedAt: null });
   for (const fact of facts) {
     if (fact.type === 'faultStarted')
       started.set(fact.data.fault.id, { fault: fact.data.fault, endedAt: null });
@@ -33,12 +36,12 @@ export function faultBands(
       if (known) known.endedAt = fact.at;
     }
   }
-  for (const fault of active) if (!started.has(fault.id)) started.set(fault.id, { fault, endedAt: null });
 
   const rowEnds: number[] = [];
   const bands: FaultBand[] = [];
   const ordered = [...started.values()].sort((a, b) => a.fault.startedAt - b.fault.startedAt);
   for (const { fault, endedAt } of ordered) {
+    if (!acts(fault)) continue;
     if (fault.startedAt > toAt || (endedAt !== null && endedAt < fromAt)) continue;
     let row = rowEnds.findIndex((end) => end <= fault.startedAt);
     if (row < 0) row = rowEnds.length < FAULT_ROWS_MAX ? rowEnds.length : FAULT_ROWS_MAX - 1;

@@ -1,5 +1,7 @@
 'use client';
 
+import { ArrowUpRight } from 'lucide-react';
+import Link from 'next/link';
 import { useRef } from 'react';
 import { useFaults } from '../stores/faults-store.ts';
 import { serverNow, useSystem } from '../stores/state-store.ts';
@@ -8,6 +10,7 @@ import { staleClass, useLive } from '../use-live.ts';
 import { clockDuration, compact, count, exactTime, percent, spokenDuration } from '../visual/quantity.ts';
 import { BREAKER_WORD, CHIP, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
+import { serviceOf } from './service-parts.ts';
 import { holdOrder, type ServiceView, serviceViews } from './service-view.ts';
 
 const HOLD_MS = 10_000;
@@ -70,6 +73,7 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
   const injected = dependency?.injected ?? breaker?.calls.injected ?? 0;
   const organic = dependency?.organic ?? breaker?.calls.organic ?? 0;
   const errorRatio = dependency?.errorRatio ?? null;
+  const service = serviceOf(name);
   return (
     <li
       className={`panel relative min-w-0 px-2.5 py-1.5 hover:border-muted ${BORDER[status] ?? ''} ${faults.length > 0 ? 'hatch' : ''} ${className}`}
@@ -113,6 +117,18 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
             <StatusMark size={9} status={health?.healthy === false ? 'open' : 'normal'} />
             {health ? (health.healthy ? 'HEALTHY' : 'DOWN') : 'NO BREAKER'}
           </span>
+        )}
+        {service && (
+          <Link
+            aria-label={`All about ${service}`}
+            className="relative z-10 -my-1 -mr-1.5 grid size-6 shrink-0 place-content-center rounded text-faint hover:text-ink"
+            data-testid={`service-page-${name}`}
+            href={`/services/${service}`}
+            prefetch={false}
+            title="Its page: charts, story, faults, promises"
+          >
+            <ArrowUpRight aria-hidden="true" size={13} />
+          </Link>
         )}
       </div>
       <p className="mt-0.5 flex items-baseline gap-x-1.5 text-[11px] leading-[17px] whitespace-nowrap text-muted">

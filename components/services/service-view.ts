@@ -1,6 +1,7 @@
-import type { Fault } from '#lib/protocol/faults.ts';
+import type { Fault, ServiceName } from '#lib/protocol/faults.ts';
 import type { BreakerStatus, DependencyStatus, PipelineReport, ServiceHealth } from '#lib/protocol/state.ts';
 import { BREAKER_STATUS, type Status } from '../visual/StatusMark.tsx';
+import { isProxied, serviceOf, upstreamOf } from './service-parts.ts';
 
 /** Everything known of one service, for its tile. */
 export interface ServiceView {
@@ -13,7 +14,8 @@ export interface ServiceView {
   faults: readonly Fault[];
 }
 
-const SEVERITY: Record<Status, number> = {
+/** Gravest first, for everything that is sorted by what is wrong. */
+export const SEVERITY: Record<Status, number> = {
   loss: 0,
   offline: 1,
   open: 2,
@@ -48,21 +50,35 @@ export function serviceViews(report: PipelineReport, faults: readonly Fault[]): 
     );
 }
 
-/** Faults that reach a service: its own, and network faults that name it or name none. Redis faults hit pub/sub too. */
+/** Faults that act on a service or a breaker: its own, network faults that name it or name none. Redis faults hit pub/sub too. */
 export function faultsOn<F extends Pick<Fault, 'service' | 'params'>>(
   name: string,
   faults: readonly F[],
 ): F[] {
+  const service = serviceOf(name) ?? name;
   return faults.filter((fault) => {
-    if (fault.service === name) return true;
-    if (fault.service === 'redis' && name === 'pubsub') return true;
-    if (fault.service !== 'network') return false;
+    if (fault.service === service) return true;
+    if (fault.service === 'redis' && service === 'pubsub') return true;
+    if (fault.service !== 'network' || !isProxied(service)) return false;
     const targets = fault.params['services'];
-    return !Array.isArray(targets) || targets.length === 0 || targets.includes(name);
+    return !Array.isArray(targets) || targets.length === 0 || targets.includes(service);
   });
 }
 
-function statusOf(
+/** The same, then those that act upstream of it and can show here. */
+export function faultsReaching<F extends Pick<Fault, 'service' | 'params'>>(
+  service: ServiceName,
+  faults: readonly F[],
+): F[] {
+  const direct = faultsOn(service, faults);
+  const upstream = upstreamOf(service);
+  return [
+    ...direct,
+    ...faults.filter((fault) => !direct.includes(fault) && upstream.includes(fault.service)),
+  ];
+}
+
+export function statusOf(
   breaker: BreakerStatus | null,
   health: ServiceHealth | null,
   faults: readonly Fault[],

@@ -14,6 +14,11 @@ export function takeSnapshotFacts(facts: readonly Fact[], gap: boolean): void {
   useFacts.setState((log) => mergeSnapshot(log, facts, gap));
 }
 
+/** Facts from before those we have; they fill no gap and make none. */
+export function takeOlderFacts(facts: readonly Fact[]): void {
+  useFacts.setState((log) => mergeSnapshot(log, facts, false));
+}
+
 export function takeFact(fact: Fact): FactArrival['outcome'] {
   const arrival = appendFact(useFacts.getState(), fact);
   if (arrival.outcome === 'appended') useFacts.setState(arrival.log);

@@ -15,6 +15,8 @@ interface View {
   frozenAt: number | null;
   /** Server time under the pointer, shared by ribbon and charts. */
   cursorAt: number | null;
+  /** Server time of the moment that is pointed at by a press or a link; null: none. */
+  markAt: number | null;
   overlay: 'palette' | 'help' | 'note' | 'dlq' | { xray: string } | null;
 }
 
@@ -24,6 +26,7 @@ export const useView = create<View>(() => ({
   windowMs: 300_000,
   frozenAt: null,
   cursorAt: null,
+  markAt: null,
   overlay: null,
 }));
 

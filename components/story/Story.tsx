@@ -1,32 +1,46 @@
 'use client';
 
+import Link from 'next/link';
 import { memo, useMemo } from 'react';
 import type { Fact } from '#lib/protocol/facts.ts';
+import type { ServiceName } from '#lib/protocol/faults.ts';
+import { momentPath } from '../history/moments.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { exactTime, timeOfDay } from '../visual/quantity.ts';
+import { SimulatedBadge } from '../visual/SimulatedBadge.tsx';
 import { INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
+import { factsAbout } from './facts-about.ts';
 import { sentence, sinceFault, type Tone } from './story-sentence.ts';
 
+/** Around a moment that is opened on the timeline. */
+const LINKED_MS = 300_000;
 /** Lines kept on the page; the timeline on the server has them all. */
 const LINES_MAX = 500;
 
-/** What happened, in plain words, newest first. */
-export function Story() {
-  const facts = useFacts((log) => log.facts);
+/** What happened, in plain words, newest first: everything, or what concerns one service. */
+export function Story({ service }: { service?: ServiceName }) {
+  const all = useFacts((log) => log.facts);
   const gaps = useFacts((log) => log.gaps);
+  const facts = useMemo(() => (service ? factsAbout(service, all) : all), [service, all]);
   const since = useMemo(() => sinceFault(facts), [facts]);
   const lines = useMemo(() => facts.slice(-LINES_MAX).reverse(), [facts]);
   return (
-    <section aria-label="Story" className="panel flex min-h-28 flex-1 flex-col" data-in="log">
-      <h2 className="panel-title border-b border-line px-3 py-2">Story</h2>
+    <section
+      aria-label="Story"
+      className={`panel flex min-h-28 flex-1 flex-col ${service ? 'max-h-[32rem]' : ''}`}
+      data-in="log"
+    >
+      <h2 className="panel-title border-b border-line px-3 py-2">Story{service && ` of ${service}`}</h2>
       <ol
         className="min-h-0 flex-1 overflow-y-auto py-1 max-wide:max-h-[70dvh]"
         data-testid="story"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
         tabIndex={0}
       >
-        {lines.length === 0 && <li className="px-3 py-1.5 text-muted">Nothing has happened yet.</li>}
+        {lines.length === 0 && (
+          <li className="px-3 py-1.5 text-muted">Nothing has happened {service ? 'here ' : ''}yet.</li>
+        )}
         {lines.map((fact) => (
           <StoryLine
             fact={fact}
@@ -40,7 +54,7 @@ export function Story() {
   );
 }
 
-const STATUS: Record<Tone, Status> = {
+export const TONE_STATUS: Record<Tone, Status> = {
   quiet: 'normal',
   injected: 'injected',
   half: 'half',
@@ -59,7 +73,7 @@ interface StoryLineProps {
 
 const StoryLine = memo(function StoryLine({ fact, gapAfter, sinceMs }: StoryLineProps) {
   const { lead, text, tone } = sentence(fact);
-  const status = STATUS[tone];
+  const status = TONE_STATUS[tone];
   return (
     <li
       className="flex gap-2 px-3 py-0.5 leading-[18px] [contain-intrinsic-size:auto_22px] [content-visibility:auto] hover:bg-raised"
@@ -75,15 +89,19 @@ const StoryLine = memo(function StoryLine({ fact, gapAfter, sinceMs }: StoryLine
       </span>
       <span className="min-w-0 flex-1 text-[12px] [overflow-wrap:anywhere] text-muted">
         <b className={`font-semibold ${tone === 'quiet' ? 'text-ink' : INK[status]}`}>{lead}</b> {text}
+        {fact.type === 'afterEffect' && fact.data.service === 'gpu' && <SimulatedBadge className="ml-1.5" />}
         {gapAfter && <em className="block text-degraded-ink">Older lines after this one are gone.</em>}
       </span>
-      <time
-        className="shrink-0 text-right text-[11px] text-faint"
-        dateTime={new Date(fact.at).toISOString()}
-        title={exactTime(fact.at)}
+      <Link
+        className="shrink-0 text-right text-[11px] text-faint hover:text-ink hover:underline"
+        href={momentPath(fact.at, LINKED_MS, fact.seq)}
+        prefetch={false}
+        title={`${exactTime(fact.at)} · open on the timeline`}
       >
-        {sinceMs === undefined ? timeOfDay(fact.at) : `+${(sinceMs / 1000).toFixed(1)} s`}
-      </time>
+        <time dateTime={new Date(fact.at).toISOString()}>
+          {sinceMs === undefined ? timeOfDay(fact.at) : `+${(sinceMs / 1000).toFixed(1)} s`}
+        </time>
+      </Link>
     </li>
   );
 });

@@ -71,6 +71,32 @@ describe('sentence', () => {
     );
   });
 
+  it('tells of many letters as one, and marks a purge', () => {
+    const task = {
+      id: 'purge-1',
+      kind: 'purge',
+      queue: 'detection',
+      faultId: null,
+      signature: null,
+      by: 'Ana',
+      ratePerSecond: null,
+      state: 'running',
+      why: null,
+      total: 12,
+      done: 0,
+      skipped: 0,
+      failed: 0,
+      cameBack: 0,
+      startedAt: 0,
+      endedAt: null,
+    } as const;
+    expect(sentence(makeFact('deadLetterTask', { task }))).toEqual({
+      lead: 'Ana',
+      text: 'purges 12 dead letters of detection',
+      tone: 'degraded',
+    });
+  });
+
   it('names what is lost', () => {
     const data = { verdict: 'LOSS', lost: 1, lostIds: ['01J9'], doubled: 0 } as const;
     const line = sentence(makeFact('ledgerChanged', { ...data, lostIds: ['01J9'] }));

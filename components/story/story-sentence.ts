@@ -2,6 +2,7 @@ import type { Fact } from '#lib/protocol/facts.ts';
 import type { ServiceName } from '#lib/protocol/faults.ts';
 import type { BreakerState, Origin } from '#lib/protocol/state.ts';
 import { causeText } from '../banner/cause-text.ts';
+import { taskSentence } from '../dlq/dlq-words.ts';
 import { inSentence } from '../faults/fault-words.ts';
 import { percent, spokenDuration } from '../visual/quantity.ts';
 
@@ -139,6 +140,11 @@ export function sentence(fact: Fact): Sentence {
         text: `dead letter ${fact.data.id} purged, "${fact.data.reason}"`,
         tone: 'degraded',
       };
+    case 'deadLetterTask': {
+      const { task } = fact.data;
+      const tone = task.state === 'failed' || task.kind === 'purge' ? 'degraded' : 'quiet';
+      return { lead: task.by, text: taskSentence(task), tone };
+    }
     case 'ledgerChanged': {
       const { verdict, lost, lostIds, doubled } = fact.data;
       if (verdict === 'LOSS') {

@@ -5,7 +5,8 @@ import { spokenDuration } from '../visual/quantity.ts';
 import { CHIP, type Status, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
 
-const LOOK: Record<LiveState, { word: string; status: Status }> = {
+/** Word and status of each answer to: is what I see live? */
+export const LIVE_LOOK: Record<LiveState, { word: string; status: Status }> = {
   connecting: { word: 'CONNECTING', status: 'unknown' },
   live: { word: 'LIVE', status: 'normal' },
   reconnecting: { word: 'RECONNECTING', status: 'half' },
@@ -20,7 +21,7 @@ export function LiveStatus() {
   const tickAt = useConnection((store) => store.tickAt);
   const notice = useConnection((store) => store.notice);
   const state = liveState({ phase, tickAt }, nowMs);
-  const { word, status } = LOOK[state];
+  const { word, status } = LIVE_LOOK[state];
   const ageMs = tickAt === null ? null : Math.max(0, nowMs - tickAt);
   return (
     <span
@@ -39,6 +40,6 @@ export function LiveStatus() {
   );
 }
 
-function spokenAge(ageMs: number): string {
+export function spokenAge(ageMs: number): string {
   return ageMs < 10_000 ? `${(ageMs / 1000).toFixed(1)} s` : spokenDuration(ageMs);
 }

@@ -21,13 +21,17 @@ interface ModalProps {
   testId: string;
   /** @default '34rem' */
   width?: string;
+  /** @default the overlay is closed */
+  onClose?: () => void;
   children: ReactNode;
 }
 
+const closeOverlay = () => useView.setState({ overlay: null });
+
 /** What opens over the page; Escape and a press beside it close it. */
-export function Modal({ title, testId, width = '34rem', children }: ModalProps) {
+export function Modal({ title, testId, width = '34rem', onClose = closeOverlay, children }: ModalProps) {
   return (
-    <Dialog.Root onOpenChange={(open) => !open && useView.setState({ overlay: null })} open>
+    <Dialog.Root onOpenChange={(open) => !open && onClose()} open>
       <Dialog.Portal>
         <Dialog.Overlay className="fixed inset-0 z-40 bg-black/50" />
         <Dialog.Content

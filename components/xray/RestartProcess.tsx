@@ -2,25 +2,15 @@
 
 import { useState } from 'react';
 import type { Problem } from '#lib/protocol/errors.ts';
-import type { ProcessStatus } from '#lib/protocol/state.ts';
+import { partsOf, serviceOf } from '../services/service-parts.ts';
 import { useConnection } from '../stores/connection-store.ts';
 import { describeProblem } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
 
-/** The process behind a service. */
-const PROCESS_OF: Readonly<Record<string, ProcessStatus['name']>> = {
-  yolo26: 'inference',
-  nemotron: 'inference',
-  gpu: 'inference',
-  redis: 'redis',
-  pubsub: 'redis',
-  database: 'database',
-  ftp: 'pipeline',
-};
-
 /** For what a fault has left in a process and what does not go away by itself. */
 export function RestartProcess({ service }: { service: string }) {
-  const name = PROCESS_OF[service];
+  const known = serviceOf(service);
+  const name = known && partsOf(known).process;
   const process = useSystem((store) =>
     store.state?.supervisor?.processes.find((each) => each.name === name && each.state !== 'external'),
   );

@@ -2,6 +2,7 @@ import { findFaultType } from '../chaos/faults/catalogue.ts';
 import type { FailureKind, ServiceName } from '../chaos/faults/fault.ts';
 import { faultIdOf } from '../chaos/origin.ts';
 import type { ActiveFault } from '../protocol/events.ts';
+import { UPSTREAM } from '../protocol/services.ts';
 import type { Origin } from '../protocol/state.ts';
 
 export interface Symptom {
@@ -16,14 +17,6 @@ export interface Judgement {
   origin: Origin;
   faultId: string | null;
 }
-
-/** What stands upstream of a service: a fault there shows up here. The one place that says so. */
-const UPSTREAM: Readonly<Partial<Record<ServiceName, readonly ServiceName[]>>> = {
-  yolo26: ['gpu', 'inference'],
-  nemotron: ['gpu', 'inference'],
-  gpu: ['inference', 'yolo26', 'nemotron'], // its state is read from their /health
-  pubsub: ['redis'],
-};
 
 export interface OriginOptions {
   /** Epoch ms. */

@@ -17,6 +17,10 @@ export const ERROR_CODES = [
   'INJECTOR_UNAVAILABLE', // 503: a process that should act did not acknowledge; nothing was armed
   'BREAKER_NOT_FOUND', // 404
   'DEAD_LETTER_NOT_FOUND', // 404
+  'NOT_REDRIVABLE', // 409: a partial upload that was never accepted; only its camera can send it again
+  'BREAKER_OPEN', // 409: what the letters need is known to be down; `field` is the queue
+  'TASK_RUNNING', // 409: one re-drive or purge a queue; `owner` says whose
+  'TASK_NOT_FOUND', // 404: no re-drive or purge of this queue is on
   'EVENT_NOT_FOUND', // 404, port 8000
   'MEDIA_NOT_FOUND', // 404, port 8000
   'STORAGE_UNAVAILABLE', // 503 with Retry-After, port 8000: the database did not answer and nothing is cached

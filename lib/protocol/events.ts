@@ -5,6 +5,7 @@ import type {
   InjectorName,
   ServiceName,
 } from '../chaos/faults/fault.ts';
+import type { DlqFilter, DlqGroups, DlqLines, DlqPage, DlqTaken, LetterTask } from './dead-letters.ts';
 import type { Ack } from './errors.ts';
 import type { Fact, FactDraft } from './facts.ts';
 import type { ChangeFault, Fault, FaultReceipt, HaltReceipt, StartFault, StartPreset } from './faults.ts';
@@ -40,7 +41,11 @@ export interface ConsoleClientEvents {
   'preset:start': (request: StartPreset, ack: (answer: Ack<Fault[]>) => void) => void;
   'halt:start': (request: { reason?: string }, ack: (answer: Ack<HaltReceipt>) => void) => void;
   'halt:resume': (request: { reason: string }, ack: (answer: Ack<Record<string, never>>) => void) => void;
-  'note:add': (request: { text: string }, ack: (answer: Ack<Record<string, never>>) => void) => void;
+  /** `agoMs`: how long ago its writing was begun, so that it stands where the key was pressed. */
+  'note:add': (
+    request: { text: string; agoMs?: number },
+    ack: (answer: Ack<Record<string, never>>) => void,
+  ) => void;
   'breaker:command': (
     request: { name: string; command: BreakerCommand },
     ack: (answer: Ack<Record<string, never>>) => void,
@@ -94,39 +99,25 @@ export type BreakerCommand = 'open' | 'close' | 'reset';
 /** Commands that the control process passes on to the process that owns the thing. */
 export interface AgentCommands {
   'breaker:command': { request: { name: string; command: BreakerCommand }; answer: { done: boolean } };
-  'dlq:list': {
-    request: { queue?: string; faultId?: string; cursor?: string; limit: number };
-    answer: DlqPage;
-  };
+  'dlq:list': { request: DlqFilter & { cursor?: string; limit: number }; answer: DlqPage };
+  'dlq:groups': { request: Pick<DlqFilter, 'queue' | 'faultId'>; answer: DlqGroups };
+  /** null: the mark is of another life of the process. Without a mark, all that waits now. */
+  'dlq:export': { request: DlqFilter & { mark?: string; cursor?: string }; answer: DlqLines | null };
+  /** Those of `ids` at once, or all that match as tasks. */
   'dlq:redrive': {
-    request: { ids?: string[]; queue?: string; faultId?: string; signature?: string; ratePerSecond?: number };
-    answer: { accepted: number };
+    request: DlqFilter & { ids?: string[]; ratePerSecond?: number; by?: string };
+    answer: DlqTaken;
   };
+  'dlq:cancel': { request: { queue: string; by: string }; answer: { task: LetterTask | null } };
   'dlq:purge': { request: { id: string; reason: string }; answer: { purged: boolean } };
+  /** null: the mark is of another life of the process. */
+  'dlq:purgeAll': {
+    request: DlqFilter & { mark: string; reason: string; by: string };
+    answer: DlqTaken | null;
+  };
   'process:restart': { request: { process: string }; answer: { done: boolean } };
 }
 export type AgentCommandName = keyof AgentCommands;
-
-export interface DeadLetter {
-  id: string;
-  queue: string;
-  uploadId: string | null;
-  error: { code: string; message: string; status?: number | undefined; body?: string | undefined };
-  attempts: number;
-  firstFailedAt: number;
-  lastFailedAt: number;
-  faultIds: string[];
-  traceId: string;
-  signature: string;
-  payload: unknown;
-  /** The upload with which the camera tried again, and which was accepted. */
-  resentAs?: string | undefined;
-}
-export interface DlqPage {
-  items: DeadLetter[];
-  nextCursor: string | null;
-  total: number;
-}
 
 /** A fault as every agent knows it, to tell injected from organic failures. */
 export interface ActiveFault {

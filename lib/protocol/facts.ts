@@ -1,5 +1,6 @@
+import type { LetterTask } from './dead-letters.ts';
 import type { Fault, FaultEndReason, FaultReceipt, HaltReceipt, ServiceName } from './faults.ts';
-import type { BreakerState, LedgerVerdict, Mode, Origin } from './state.ts';
+import type { BreakerCall, BreakerState, LedgerVerdict, Mode, Origin } from './state.ts';
 
 /** What a fact says, by type. Facts are reliable, ordered and kept; samples are not. */
 export interface FactData {
@@ -25,12 +26,16 @@ export interface FactData {
     reason: string;
     failures: number;
     origin: Origin | null;
+    /** What led to it, oldest first, at most 20; absent in facts of older versions. */
+    calls?: readonly BreakerCall[];
   };
   modeChanged: { from: Mode; to: Mode; causes: { service: ServiceName; origin: Origin; text: string }[] };
   serviceChanged: { service: ServiceName; healthy: boolean; error: string | null; origin: Origin | null };
   deadLettered: { id: string; queue: string; error: string; uploadId: string | null; faultIds: string[] };
   deadLetterRedriven: { id: string; queue: string };
   deadLetterPurged: { id: string; queue: string; reason: string };
+  /** Many letters at once: told when it starts and when it ends; its letters are not told one by one. */
+  deadLetterTask: { task: LetterTask };
   ledgerChanged: { verdict: LedgerVerdict; lost: number; lostIds: string[]; doubled: number };
   alert: { code: string; service: ServiceName | null; count: number; text: string };
   /** Something that outlives its fault: a GPU off the bus, a broken model file. */
@@ -39,7 +44,8 @@ export interface FactData {
   agentChanged: { agent: string; connected: boolean };
   operatorChanged: { tabId: string; name: string; here: boolean };
   loopLag: { lagMs: number };
-  note: { by: string; text: string };
+  /** `begunAt`, epoch ms: when its writing was begun, which is what it is about. */
+  note: { by: string; text: string; begunAt?: number };
 }
 export type FactType = keyof FactData;
 

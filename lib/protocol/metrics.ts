@@ -1,3 +1,5 @@
+import { DEPENDENCY_NAMES, type DependencyName } from './services.ts';
+
 /** A series that an agent declares once and then samples in that order. */
 export interface MetricDeclaration {
   /** Dotted name, for example `queue.detection.depth`. */
@@ -38,7 +40,33 @@ export const METRICS = {
   gpuSmClockMhz: 'gpu.smClockMhz',
   gpuPowerW: 'gpu.powerW',
   gpuUtilisationRatio: 'gpu.utilisationRatio',
+  gpuLargestFreeMib: 'gpu.memory.largestFreeMib',
+  gpuBatchSize: 'gpu.batchSize',
+  gpuOutOfMemoryCount: 'gpu.outOfMemoryCount',
+  imagesPerSecond: 'inference.yolo26.perSecond',
+  completionsPerSecond: 'inference.nemotron.perSecond',
 } as const;
+
+/** What is told of each service that the pipeline calls, over the calls of the last 10 s. */
+export const DEPENDENCY_FIGURES = [
+  'callsPerSecond',
+  'injected',
+  'organic',
+  'p50Ms',
+  'p95Ms',
+  'p99Ms',
+] as const;
+export type DependencyFigure = (typeof DEPENDENCY_FIGURES)[number];
+
+export function dependencyMetric(name: DependencyName, figure: DependencyFigure): string {
+  return `dependency.${name}.${figure}`;
+}
+
+/** Every series that a page of the console draws. */
+export const CHARTED_METRICS: readonly string[] = [
+  ...Object.values(METRICS),
+  ...DEPENDENCY_NAMES.flatMap((name) => DEPENDENCY_FIGURES.map((figure) => dependencyMetric(name, figure))),
+];
 
 /** One history answer: `values[i]` belongs to `startAt + i * stepMs`; null is a gap, never zero. */
 export interface Series {

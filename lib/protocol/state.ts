@@ -1,4 +1,5 @@
 import type { InjectorName, ServiceName } from '../chaos/faults/fault.ts';
+import type { LetterTask } from './dead-letters.ts';
 import type { Fault } from './faults.ts';
 
 /** Degradation ladder of the pipeline, best first. */
@@ -10,6 +11,16 @@ export type BreakerState = 'CLOSED' | 'OPEN' | 'HALF_OPEN' | 'FORCED_OPEN';
 
 /** Where a failure came from: one of our faults, or not. */
 export type Origin = 'injected' | 'organic';
+
+/** One of the calls that moved a breaker: a failure, or a trial. */
+export interface BreakerCall {
+  /** When it ended, epoch ms. */
+  at: number;
+  durationMs: number;
+  /** Text of the failure, at most 200 characters; null when it succeeded. */
+  error: string | null;
+  origin: Origin | null;
+}
 
 /** A circuit breaker as its process tells it. Durations in ms, times epoch ms. */
 export interface BreakerStatus {
@@ -89,6 +100,10 @@ export interface DlqStatus {
   newestAt: number | null;
   /** Newest first, at most 5. */
   newest: { id: string; queue: string; error: string; at: number; uploadId: string | null }[];
+  /** One a queue, newest first; an ended one is told for ten minutes. */
+  tasks: LetterTask[];
+  /** Queues whose letters cannot be given back now, and why: the breaker of what they need is OPEN. */
+  blocked: Record<string, string>;
 }
 
 export type LedgerVerdict = 'BALANCED' | 'MOVING' | 'LOSS' | 'UNKNOWN';
@@ -121,6 +136,15 @@ export interface LedgerStatus {
   unreadable: string[];
 }
 
+/** Why the clock is not higher, in NVML's words, and for how long that was so. */
+export interface ClockEventReason {
+  word: string;
+  severity: 'information' | 'warning' | 'critical';
+  active: boolean;
+  /** Within the window, ms. */
+  heldMs: number;
+}
+
 /** MiB, °C, MHz, W; a simulated device. */
 export interface GpuStatus {
   name: string;
@@ -142,7 +166,21 @@ export interface GpuStatus {
   /** NVML's clocksEventReasons bits. */
   clockEventReasons: number;
   throttled: string[];
+  clockEvents: {
+    /** How far back it is counted, ms. */
+    windowMs: number;
+    /** Of it, how long the card has been there and was looked at, ms. */
+    observedMs: number;
+    /** Of it, how long heat held the clock down, for whatever reason, ms. */
+    throttledMs: number;
+    /** Every reason that the card can have, worst first. */
+    reasons: ClockEventReason[];
+  };
+  /** What the card does at which value: slows down, flag and pause, hardware slowdown, shutdown; power at full load. */
+  limits: { targetC: number; softwareC: number; hardwareC: number; shutdownC: number; powerW: number };
   paused: boolean;
+  /** Memory that the detector needs for one image, MiB: with less in one piece it is out of memory. */
+  imageMib: number;
   maxBatchSize: number;
   outOfMemoryCount: number;
   restarts: number;

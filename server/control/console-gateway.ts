@@ -16,6 +16,7 @@ import type { AgentGateway } from './agent-gateway.ts';
 import type { FactLog } from './fact-log.ts';
 import type { FaultDesk } from './fault-desk.ts';
 import type { Leases } from './leases.ts';
+import { noteData, noteSchema } from './note.ts';
 import { makeProblem, parseInput, Refusal, refuseZod, toProblem } from './problem.ts';
 
 export interface ConsoleGatewayOptions {
@@ -51,7 +52,6 @@ const authSchema = z.object({
 const id = z.string().min(1).max(100);
 const idSchema = z.strictObject({ id });
 const changeSchema = changeFaultSchema.extend({ id, version: z.number().int().min(1).optional() });
-export const noteSchema = z.strictObject({ text: z.string().trim().min(1).max(500) });
 const breakerSchema = z.strictObject({
   name: z.string().min(1).max(100),
   command: z.enum(['open', 'close', 'reset']),
@@ -158,7 +158,7 @@ export class ConsoleGateway {
       return {};
     });
     answer('note:add', (request) => {
-      log.tell('note', by, { by, text: parseInput(noteSchema, request).text });
+      log.tell('note', by, noteData(by, parseInput(noteSchema, request)));
       return {};
     });
     answer('breaker:command', async (request) => {

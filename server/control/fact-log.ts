@@ -134,6 +134,16 @@ export class FactLog {
     return this.#facts.slice(-limit);
   }
 
+  /**
+   * Facts, the oldest first, in slices: from memory when it reaches back to `sinceAt` (epoch ms), otherwise from the
+   * files. The first ones may be older than that; when none is, the rest is gone.
+   */
+  async *slices(sinceAt: number): AsyncGenerator<readonly Fact[]> {
+    const first = this.#facts[0];
+    if (!first || first.seq === 1 || first.at <= sinceAt) yield this.#facts.slice();
+    else yield* this.#journal.slices(sinceAt);
+  }
+
   subscribe(listener: (fact: Fact) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -1,4 +1,4 @@
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -79,6 +79,24 @@ describe('Journal', () => {
     expect(contents.facts.map(({ fact }) => fact.seq)).toEqual(Array.from({ length: 20 }, (_, i) => 181 + i));
     expect(again.read(170, 5).map((fact) => fact.seq)).toEqual([171, 172, 173, 174, 175]);
     await again.close();
+  });
+});
+
+describe('the slices of a Journal', () => {
+  it('go through all files in order, skipping those that were closed before the time asked for', async () => {
+    const [journal] = await open({ segmentBytes: 2000 });
+    for (let seq = 1; seq <= 100; seq++) journal.append({ kind: 'fact', fact: note(seq) });
+    const read = async (sinceAt: number) => {
+      const seqs: number[] = [];
+      for await (const slice of journal.slices(sinceAt)) seqs.push(...slice.map((fact) => fact.seq));
+      return seqs;
+    };
+    expect(await read(0)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+    for (const name of readdirSync(dir).sort().slice(0, 3)) utimesSync(join(dir, name), 1, 1);
+    const [first = 0, ...rest] = await read(Date.now() - 60_000);
+    expect(first).toBeGreaterThan(1);
+    expect(rest.at(-1)).toBe(100);
+    await journal.close();
   });
 });
 

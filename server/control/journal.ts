@@ -1,6 +1,7 @@
 import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Fact } from '../../lib/protocol/facts.ts';
 import type { ServiceName } from '../../lib/protocol/faults.ts';
 import type { Logger } from '../logging.ts';
@@ -36,6 +37,8 @@ export interface JournalOptions {
   maxSegments?: number;
 }
 
+/** Lines parsed in one turn of the event loop; a few milliseconds. */
+const LINES_PER_TURN = 1000;
 const SEGMENT = /^(\d{12})\.jsonl$/;
 
 /** What the files said at the start. */
@@ -128,6 +131,31 @@ export class Journal {
       }
     }
     return facts;
+  }
+
+  /**
+   * Facts from the files, the oldest first, some at a time, so that the loop stays free. Begins one segment before the
+   * first that was still written to at `sinceAt` (epoch ms).
+   */
+  async *slices(sinceAt: number): AsyncGenerator<Fact[]> {
+    const paths = this.#segments.map((name) => join(this.#options.dir, name));
+    const writtenAt = await Promise.all(
+      paths.map((path) =>
+        stat(path).then(
+          ({ mtimeMs }) => mtimeMs,
+          () => 0, // removed by a rotation
+        ),
+      ),
+    );
+    const first = writtenAt.findIndex((at) => at >= sinceAt);
+    for (const path of paths.slice(Math.max(0, (first < 0 ? paths.length : first) - 1))) {
+      const text = await readFile(path, 'utf8').catch(() => '');
+      const rows = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
+      for (let start = 0; start < rows.length; start += LINES_PER_TURN) {
+        yield factsOf(rows.slice(start, start + LINES_PER_TURN));
+        await nextTurn();
+      }
+    }
   }
 
   async close(): Promise<void> {
@@ -261,6 +289,18 @@ export class Journal {
       });
     }
   }
+}
+
+/** What is no fact, or unreadable, is passed over; the start has warned of it. */
+function factsOf(rows: readonly string[]): Fact[] {
+  return rows.flatMap((row) => {
+    try {
+      const line = JSON.parse(row) as JournalLine;
+      return line.kind === 'fact' ? [line.fact] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function firstSeqOf(name: string): number {

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Namespace, Server } from 'socket.io';
 import type { LiveClientEvents, LiveServerEvents } from '../../lib/protocol/events.ts';
 import type { State } from '../../lib/protocol/state.ts';
+import { rounded } from './history.ts';
 import type { Hub } from './hub.ts';
 
 export interface LiveGatewayOptions {
@@ -66,9 +67,4 @@ export class LiveGateway {
     const { hub, seq } = this.#options;
     return { at: Date.now(), seq: seq(), layout: hub.layout, values: hub.values().map(rounded) };
   }
-}
-
-/** Three decimals are finer than any chart, and keep a tick small. */
-function rounded(value: number | null): number | null {
-  return value === null ? null : Math.round(value * 1000) / 1000;
 }

@@ -24,7 +24,7 @@ const report: PipelineReport = {
   services: [],
   breakers: [redis],
   queues: [],
-  dlq: { count: 0, byQueue: {}, newestAt: null, newest: [] },
+  dlq: { count: 0, byQueue: {}, newestAt: null, newest: [], tasks: [], blocked: {} },
   pools: [],
   ledger: {
     accepted: 0,

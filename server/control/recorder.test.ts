@@ -83,7 +83,7 @@ describe('readHistory', () => {
     clock.advance(10_000);
     const hub = new Hub(clock);
     hub.declare('pipeline', [A]);
-    hub.frame('pipeline', [2], 0);
+    hub.frame('pipeline', [2.0004999], 0);
     clock.advance(1000);
     const [series] = await readHistory(
       { hub, recorder, clock },
@@ -91,6 +91,15 @@ describe('readHistory', () => {
     );
     expect(series).toMatchObject({ name: 'a', unit: 'ms', startAt: startedAt, stepMs: 1000 });
     expect(series?.values).toEqual([1, ...new Array(9).fill(null), 2]);
+    const [early] = await readHistory(
+      { hub, recorder, clock },
+      { names: ['a'], fromMs: startedAt, toMs: startedAt + 2000, stepMs: 1000 },
+    );
+    expect(early?.values).toEqual([1, null]);
+    const backwards = { names: ['a'], fromMs: startedAt + 2000, toMs: startedAt + 1000 };
+    await expect(readHistory({ hub, recorder, clock }, backwards)).rejects.toMatchObject({
+      problem: { code: 'INVALID_INPUT', field: 'toMs' },
+    });
     await expect(readHistory({ hub, recorder, clock }, { names: ['nope'] })).rejects.toMatchObject({
       problem: { code: 'INVALID_INPUT', field: 'names' },
     });

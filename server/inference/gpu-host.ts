@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '#lib/chaos/clock.ts';
 import { type FaultSpec, faultMark } from '#lib/chaos/faults/fault.ts';
 import type { FaultInjector } from '#lib/chaos/faults/injector.ts';
+import { CLOCK_EVENT_REASONS } from '#lib/chaos/gpu/clock-events.ts';
 import { MIB } from '#lib/chaos/gpu/device-memory.ts';
 import { GpuDevice } from '#lib/chaos/gpu/gpu-device.ts';
 import { GpuError } from '#lib/chaos/gpu/gpu-error.ts';
@@ -139,10 +140,20 @@ export class GpuHost {
   status(): GpuStatus {
     const { yolo26, nemotron } = this.runtimes;
     const sample = this.device.status();
+    const { thermal } = this.#options.profile;
     return {
       ...sample,
+      clockEvents: this.#clockEvents(sample.clockEventReasons),
+      limits: {
+        targetC: thermal.targetC,
+        softwareC: thermal.softwareSetC,
+        hardwareC: thermal.hardwareSetC,
+        shutdownC: thermal.shutdownC,
+        powerW: thermal.idlePowerW + thermal.loadPowerW,
+      },
       device: this.onCpu ? 'cpu' : 'cuda',
       paused: this.paused,
+      imageMib: MODELS.yolo26.imageMib,
       maxBatchSize: this.batchSize,
       outOfMemoryCount: this.#outOfMemoryCount,
       restarts: yolo26.restarts + nemotron.restarts,
@@ -242,6 +253,17 @@ export class GpuHost {
     this.#coolingFrom = fault;
     const celsius = Math.round(this.device.temperatureC);
     this.#tell({ faultId: fault.id, text: `inference still paused at ${celsius} °C`, over: false });
+  }
+
+  #clockEvents(bits: number): GpuStatus['clockEvents'] {
+    const { heldMs, ...times } = this.device.clockEventTimes();
+    const reasons = CLOCK_EVENT_REASONS.map(({ bit, word, severity }) => ({
+      word,
+      severity,
+      active: (bits & bit) !== 0,
+      heldMs: heldMs.get(bit) ?? 0,
+    }));
+    return { ...times, reasons };
   }
 
   #place(model: ModelName, call: InferenceCall): { execution: Execution; faultId?: string } {

@@ -31,15 +31,15 @@ export function inferenceMetrics(
     metric(METRICS.gpuUtilisationRatio, 'ratio', 'GPU utilisation', () => gpu().utilisationRatio),
     metric('gpu.memory.freeMib', 'MiB', 'GPU memory that nobody holds', () => gpu().memory.freeMib),
     metric(
-      'gpu.memory.largestFreeMib',
+      METRICS.gpuLargestFreeMib,
       'MiB',
       'Largest free block of GPU memory',
       () => gpu().memory.largestFreeMib,
     ),
     metric('gpu.clockEventReasons', 'bits', "NVML's clock event reasons", () => gpu().clockEventReasons),
-    metric('gpu.outOfMemoryCount', 'items', 'GPU allocations that failed', () => gpu().outOfMemoryCount),
-    metric('gpu.batchSize', 'items', 'Images that the detector runs at once', () => gpu().maxBatchSize),
-    metric('inference.yolo26.perSecond', '1/s', 'Images detected a second', () => rates.yolo26.perSecond),
-    metric('inference.nemotron.perSecond', '1/s', 'Completions a second', () => rates.nemotron.perSecond),
+    metric(METRICS.gpuOutOfMemoryCount, 'items', 'GPU allocations that failed', () => gpu().outOfMemoryCount),
+    metric(METRICS.gpuBatchSize, 'items', 'Images that the detector runs at once', () => gpu().maxBatchSize),
+    metric(METRICS.imagesPerSecond, '1/s', 'Images detected a second', () => rates.yolo26.perSecond),
+    metric(METRICS.completionsPerSecond, '1/s', 'Completions a second', () => rates.nemotron.perSecond),
   ];
 }

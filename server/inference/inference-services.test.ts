@@ -381,6 +381,35 @@ describe('thermal_throttle', () => {
   });
 });
 
+describe('what the card tells of itself', () => {
+  it('names its limits, what one image needs, and how long heat held the clock down', async () => {
+    const fixture = await startFast();
+    const { host } = fixture.services;
+    expect(host.status()).toMatchObject({
+      limits: { targetC: 84, softwareC: 90, hardwareC: 95, shutdownC: 98, powerW: 230 },
+      imageMib: 180,
+      clockEvents: { windowMs: 300_000, throttledMs: 0 },
+    });
+    await arm(fixture, 'thermal_throttle', { sinkFactor: 8, inletDeltaK: 15 });
+    await vi.waitFor(() => expect(host.status().clockEvents.throttledMs).toBeGreaterThan(3000), {
+      timeout: 10_000,
+    });
+    const { reasons, observedMs, throttledMs } = host.status().clockEvents;
+    expect(throttledMs).toBeLessThan(observedMs);
+    expect(reasons.map(({ word }) => word)).toEqual([
+      'HW slowdown',
+      'HW thermal slowdown',
+      'SW thermal slowdown',
+      'SW power cap',
+      'Idle',
+    ]);
+    expect(reasons.find(({ word }) => word === 'SW thermal slowdown')).toMatchObject({
+      severity: 'warning',
+      active: true,
+    });
+  });
+});
+
 describe('inferenceMetrics', () => {
   it('reads rates and the card', async () => {
     const fixture = await start();

@@ -66,8 +66,12 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
     commands: {
       'breaker:command': async (request) => ready().commands['breaker:command'](request),
       'dlq:list': async (request) => ready().commands['dlq:list'](request),
+      'dlq:groups': async (request) => ready().commands['dlq:groups'](request),
+      'dlq:export': async (request) => ready().commands['dlq:export'](request),
       'dlq:redrive': async (request) => ready().commands['dlq:redrive'](request),
+      'dlq:cancel': async (request) => ready().commands['dlq:cancel'](request),
       'dlq:purge': async (request) => ready().commands['dlq:purge'](request),
+      'dlq:purgeAll': async (request) => ready().commands['dlq:purgeAll'](request),
     },
     onWarning: (text, error) => logger.debug({ err: error }, text),
   });
@@ -84,8 +88,8 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
     clock,
     tracker,
     logger,
-    onChanged: ({ breaker, from, to, reason, failures, origin }) => {
-      agent.fact('breakerChanged', breaker, { breaker, from, to, reason, failures, origin });
+    onChanged: ({ breaker, from, to, reason, failures, origin, calls }) => {
+      agent.fact('breakerChanged', breaker, { breaker, from, to, reason, failures, origin, calls });
       work?.updateGates();
     },
   });

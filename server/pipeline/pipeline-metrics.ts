@@ -1,5 +1,11 @@
 import type { Metric } from '#lib/agent/agent.ts';
-import { METRICS } from '#lib/protocol/metrics.ts';
+import {
+  DEPENDENCY_FIGURES,
+  type DependencyFigure,
+  dependencyMetric,
+  METRICS,
+} from '#lib/protocol/metrics.ts';
+import { DEPENDENCY_NAMES } from '#lib/protocol/services.ts';
 import type { DependencyTracker } from './dependencies/dependency-tracker.ts';
 import type { Work } from './work/create-work.ts';
 
@@ -15,6 +21,7 @@ export function pipelineMetrics({ work, tracker, uploadsPerSecond }: MetricSourc
   const queues = sampled(() => work()?.queues());
   const gauges = sampled(() => work()?.gauges());
   const totals = sampled(() => tracker()?.totals());
+  const dependencies = sampled(() => tracker()?.status());
   const queue = (index: 0 | 1) => queues()?.[index];
   const tiers = () => queues()?.map(({ tiers: { memory, disk } }) => ({ memory, disk }));
   const sum = (tier: 'memory' | 'disk') => tiers()?.reduce((total, each) => total + each[tier], 0) ?? null;
@@ -76,8 +83,26 @@ export function pipelineMetrics({ work, tracker, uploadsPerSecond }: MetricSourc
     ),
     metric(METRICS.lost, 'items', 'Uploads without a home', () => work()?.ledger().lost ?? null),
     metric(METRICS.moving, 'items', 'Uploads between two homes', () => work()?.ledger().moving ?? null),
+    ...DEPENDENCY_NAMES.flatMap((name) =>
+      DEPENDENCY_FIGURES.map((figure) => {
+        const { unit, help } = FIGURES[figure];
+        return metric(dependencyMetric(name, figure), unit, `${help}: ${name}`, () => {
+          return dependencies()?.find((each) => each.name === name)?.[figure] ?? null;
+        });
+      }),
+    ),
   ];
 }
+
+/** All of the last 10 s. */
+const FIGURES: Readonly<Record<DependencyFigure, { unit: string; help: string }>> = {
+  callsPerSecond: { unit: '1/s', help: 'Calls' },
+  injected: { unit: 'items', help: 'Failed calls of 10 s that one of our faults made' },
+  organic: { unit: 'items', help: 'Failed calls of 10 s that no fault of ours made' },
+  p50Ms: { unit: 'ms', help: 'Duration of calls, median of 10 s' },
+  p95Ms: { unit: 'ms', help: 'Duration of calls, p95 of 10 s' },
+  p99Ms: { unit: 'ms', help: 'Duration of calls, p99 of 10 s' },
+};
 
 /** An empty queue has age 0; no value only while nothing is known. */
 function ageOf(queue: { oldestAgeMs: number | null } | undefined, work: Work | undefined): number | null {

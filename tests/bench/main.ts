@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { benchDeadLetters } from './dead-letters.ts';
 import type { BenchReport } from './measure.ts';
 import { benchPolicies } from './policies.ts';
 import { benchProxy } from './proxy.ts';
@@ -9,6 +10,7 @@ import { benchToggle } from './toggle.ts';
 const PARTS: Readonly<Record<string, (smoke: boolean) => Promise<BenchReport>>> = {
   policies: benchPolicies,
   proxy: benchProxy,
+  'dead-letters': benchDeadLetters,
   start: benchStart,
   toggle: benchToggle,
 };

@@ -15,6 +15,7 @@ import { DependencyTracker } from '#server/pipeline/dependencies/dependency-trac
 import { createCache } from '#server/pipeline/viewers/cache.ts';
 import { riskLevelOf } from '#server/pipeline/work/analysis-answer.ts';
 import { AnalysisWork } from '#server/pipeline/work/analysis-work.ts';
+import { DeadLetterCommands } from '#server/pipeline/work/dead-letter-commands.ts';
 import { DeadLetterDesk } from '#server/pipeline/work/dead-letter-desk.ts';
 import { DroppedUploads } from '#server/pipeline/work/dropped-uploads.ts';
 import { HttpTimeoutError } from '#server/pipeline/work/http-call.ts';
@@ -646,18 +647,28 @@ describe('timeout cascade', () => {
     const store = await DeadLetterStore.open(folder);
     onTestFinished(() => store.close());
     const fault = await system.startFault('redis', 'timeout', { match: { command: 'RPUSH' } });
+    const intake = () => {
+      throw new Error('These jobs are no uploads');
+    };
     const desk = new DeadLetterDesk({
       store,
-      dropped: await DroppedUploads.open(join(folder, 'dropped.jsonl')),
-      intake: () => {
-        throw new Error('These jobs are no uploads');
-      },
+      intake,
       enqueue: async (job) => void (await chain.enqueue(job as Parameters<typeof chain.enqueue>[0])),
       isWell: () => true,
       faultIds: () => [fault.id],
       clock: systemClock,
       logger: keptLogger().logger,
     });
+    const commands = new DeadLetterCommands({
+      store,
+      dropped: await DroppedUploads.open(join(folder, 'dropped.jsonl')),
+      intake,
+      redrive: (id) => desk.redrive(id),
+      blockedBy: () => null,
+      onTask: () => {},
+      clock: systemClock,
+    });
+    onTestFinished(() => commands.close());
     const error = Object.assign(new Error('No tier takes another job'), { code: 'QUEUE_FULL' });
     const chain = new FallbackChain<{ camera: string }>({
       type: 'scenario',
@@ -680,7 +691,7 @@ describe('timeout cascade', () => {
         });
         // On disk before the job counts as placed.
         const text = await readFile(join(folder, 'letters.jsonl'), 'utf8');
-        const letters = (await desk.list({ limit: 100 })).items;
+        const letters = (await commands.list({ limit: 100 })).items;
         expect(letters).toHaveLength(6);
         for (const letter of letters) {
           expect(letter).toMatchObject({ error: { code: 'QUEUE_FULL' }, faultIds: [fault.id] });
@@ -690,7 +701,9 @@ describe('timeout cascade', () => {
       },
       recovery: async () => {
         await until('the tiers have drained', SEEN_MS, () => chain.parked === 0);
-        expect(await desk.redrive({ queue: 'scenario', ratePerSecond: 100 })).toEqual({ accepted: 6 });
+        expect(await commands.redrive({ queue: 'scenario', ratePerSecond: 100 })).toMatchObject({
+          accepted: 6,
+        });
         await until('all are in the queue', SEEN_MS, async () => (await direct.llen(key)) === 10);
         expect((await direct.lrange(key, 0, -1)).toSorted()).toEqual(storm.map(({ id }) => id).toSorted());
         await until('no letter is left', SEEN_MS, () => store.size === 0);

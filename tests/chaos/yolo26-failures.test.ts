@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { BreakerOpenError } from '#lib/chaos/breaker/breaker-open-error.ts';
 import { retry } from '#lib/chaos/retry/retry.ts';
-import type { DlqPage } from '#lib/protocol/events.ts';
+import type { DlqPage } from '#lib/protocol/dead-letters.ts';
 import { DetectorUnavailableError, type Frame } from '#server/pipeline/work/detector.ts';
 import { checkHttp } from '#server/pipeline/work/health-checks.ts';
 import { HttpStatusError, HttpTimeoutError } from '#server/pipeline/work/http-call.ts';

@@ -1,6 +1,6 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { axeViolations } from '#tests/support/axe.ts';
 import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
 import { untilAttribute } from '#tests/support/console-page.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
@@ -22,7 +22,7 @@ afterAll(async () => {
 
 /** Presses Tab until the element with this test id has the focus. */
 async function tabTo(testId: string): Promise<void> {
-  for (let presses = 0; presses < 120; presses++) {
+  for (let presses = 0; presses < 200; presses++) {
     await page.keyboard.press('Tab');
     const focused = await page.evaluate(() => document.activeElement?.getAttribute('data-testid'));
     if (focused === testId) return;
@@ -30,12 +30,7 @@ async function tabTo(testId: string): Promise<void> {
   throw new Error(`${testId} cannot be reached by Tab`);
 }
 
-async function violations(): Promise<string[]> {
-  const found = await new AxeBuilder({ page }).analyze();
-  return found.violations.flatMap(({ id, nodes }) =>
-    nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`),
-  );
-}
+const violations = () => axeViolations(page);
 
 describe('the console for everybody', () => {
   it('has no violation that axe knows of, degraded in the dark, halted in the light', async () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DlqPage } from '#lib/protocol/events.ts';
+import type { DlqPage } from '#lib/protocol/dead-letters.ts';
 import { signalTree } from '#server/supervisor/process-tree.ts';
 import { isAlive } from '#tests/support/is-alive.ts';
 import { type System, startSystem } from '#tests/support/system.ts';

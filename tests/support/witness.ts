@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import type { DlqPage } from '#lib/protocol/events.ts';
+import type { DlqPage } from '#lib/protocol/dead-letters.ts';
 import type { Sidecar } from '#server/pipeline/intake/quarantine.ts';
 import { untilAttribute } from './console-page.ts';
 import type { System } from './system.ts';

@@ -121,6 +121,55 @@ describe('CircuitBreaker', () => {
     });
   });
 
+  describe('the calls that moved it', () => {
+    it('are the failures in a row, with how long each took and whose it was', async () => {
+      const { breaker, clock, changes } = makeBreaker();
+      const slow = (error: Error) => () => {
+        clock.advance(40);
+        return Promise.reject(error);
+      };
+      await expect(breaker.execute(fails)).rejects.toThrow();
+      await breaker.execute(works);
+      const startedAt = clock.now();
+      await expect(breaker.execute(slow(down))).rejects.toThrow();
+      await expect(breaker.execute(slow(new InjectedFaultError('f1', 'HTTP 500')))).rejects.toThrow();
+      await expect(breaker.execute(slow(new Error('x'.repeat(500))))).rejects.toThrow();
+      expect(changes[0]?.calls).toMatchObject([
+        { at: startedAt + 40, durationMs: 40, error: 'connect ECONNREFUSED', origin: 'organic' },
+        { at: startedAt + 80, durationMs: 40, origin: 'injected' },
+        { error: 'x'.repeat(200), origin: 'organic' },
+      ]);
+    });
+
+    it('are the trials, well or not, and none when time or a hand moved it', async () => {
+      const { breaker, clock, changes, fail, open } = makeBreaker();
+      await open();
+      clock.advance(8000);
+      expect(changes.at(-1)).toMatchObject({ to: 'HALF_OPEN', calls: [] });
+      await breaker.execute(works);
+      await fail();
+      expect(changes.at(-1)).toMatchObject({
+        to: 'OPEN',
+        calls: [
+          { error: null, origin: null },
+          { error: 'connect ECONNREFUSED', origin: 'organic' },
+        ],
+      });
+      clock.advance(8000);
+      await breaker.execute(works);
+      await breaker.execute(works);
+      expect(changes.at(-1)).toMatchObject({ to: 'CLOSED', calls: [{ error: null }, { error: null }] });
+      breaker.forceOpen();
+      expect(changes.at(-1)?.calls).toEqual([]);
+    });
+
+    it('are the last 20 of a high threshold', async () => {
+      const { changes, open } = makeBreaker({ failureThreshold: 25 });
+      await open();
+      expect(changes[0]?.calls).toHaveLength(20);
+    });
+  });
+
   describe('OPEN', () => {
     it('rejects without a call, says when to come back, and counts it apart from failures', async () => {
       const { breaker, clock, open } = makeBreaker();

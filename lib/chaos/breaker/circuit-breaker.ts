@@ -18,6 +18,17 @@ export type BreakerChangeReason =
   | 'closed_by_hand'
   | 'reset_by_hand';
 
+/** One of the calls that moved a breaker. */
+export interface BreakerCall {
+  /** When it ended, epoch ms. */
+  readonly at: number;
+  readonly durationMs: number;
+  /** Text of the failure, shortened; null when it succeeded. */
+  readonly error: string | null;
+  /** Of the failure; null when it succeeded. */
+  readonly origin: Origin | null;
+}
+
 export interface BreakerChange {
   readonly breaker: string;
   readonly from: BreakerState;
@@ -31,6 +42,8 @@ export interface BreakerChange {
   readonly origin: Origin | null;
   /** Time spent in `from`, ms. */
   readonly spentMs: number;
+  /** What led here, oldest first: the failures in a row, or the trials. Empty when time or a hand did. At most 20. */
+  readonly calls: readonly BreakerCall[];
 }
 
 export interface CircuitBreakerEvents {
@@ -74,16 +87,23 @@ export interface BreakerMetrics {
   timeInStateMs: Record<BreakerState, number>;
 }
 
+/** Calls kept for the story of a change. */
+const CALLS_KEPT = 20;
+/** An error's text is shortened to this many characters there. */
+const ERROR_LENGTH = 200;
+
 type Phase =
-  | { readonly state: 'CLOSED'; failures: number; injected: number }
+  | { readonly state: 'CLOSED'; failures: number; injected: number; calls: BreakerCall[] }
   | { readonly state: 'OPEN'; readonly dueMs: number; readonly timer: Timer; readonly failures: number }
-  | { readonly state: 'HALF_OPEN'; trials: number; successes: number }
+  | { readonly state: 'HALF_OPEN'; trials: number; successes: number; readonly calls: BreakerCall[] }
   | { readonly state: 'FORCED_OPEN' };
 
 interface Cause {
   readonly reason: BreakerChangeReason;
   readonly failures: number;
   readonly origin: Origin | null;
+  /** @default none */
+  readonly calls?: readonly BreakerCall[];
 }
 
 const zeroCalls = () => ({ succeeded: 0, failed: 0, injected: 0, organic: 0, rejected: 0, uncounted: 0 });
@@ -100,7 +120,7 @@ const zeroCalls = () => ({ succeeded: 0, failed: 0, injected: 0, organic: 0, rej
 export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
   readonly name: string;
   readonly #options: BreakerOptions;
-  #phase: Phase = { state: 'CLOSED', failures: 0, injected: 0 };
+  #phase: Phase = { state: 'CLOSED', failures: 0, injected: 0, calls: [] };
   #since: number;
   #sinceMonotonicMs: number;
   #calls = zeroCalls();
@@ -133,12 +153,13 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
     if (signal?.aborted) throw signal.reason;
     let phase = this.#phase;
     if (phase.state !== 'CLOSED') phase = this.#admit();
+    const startedMs = this.#options.clock.monotonicMs();
     try {
       const value = signal ? await abortable(call(signal), signal) : await call();
-      this.#succeeded(phase);
+      this.#succeeded(phase, startedMs);
       return value;
     } catch (error) {
-      this.#failed(phase, error, signal);
+      this.#failed(phase, error, signal, startedMs);
       throw error;
     } finally {
       if (phase.state === 'HALF_OPEN') phase.trials--;
@@ -217,18 +238,22 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
     throw new BreakerOpenError(this.name, retryAfterMs);
   }
 
-  #succeeded(phase: Phase): void {
+  #succeeded(phase: Phase, startedMs: number): void {
     this.#calls.succeeded++;
     if (phase !== this.#phase) return;
     if (phase.state === 'CLOSED') {
+      if (phase.failures > 0) phase.calls = [];
       phase.failures = 0;
       phase.injected = 0;
-    } else if (phase.state === 'HALF_OPEN' && ++phase.successes >= this.#options.successThreshold) {
-      this.#toClosed('success_threshold');
+    } else if (phase.state === 'HALF_OPEN') {
+      this.#remember(phase.calls, startedMs, null, null);
+      if (++phase.successes >= this.#options.successThreshold) {
+        this.#toClosed('success_threshold', phase.calls);
+      }
     }
   }
 
-  #failed(phase: Phase, error: unknown, signal: AbortSignal | undefined): void {
+  #failed(phase: Phase, error: unknown, signal: AbortSignal | undefined, startedMs: number): void {
     const abandoned = signal?.aborted === true && !isDeadlineError(signal.reason);
     if (abandoned || !this.#options.isFailure(error)) {
       this.#calls.uncounted++;
@@ -239,13 +264,25 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
     this.#calls[origin]++;
     this.#lastError = error instanceof Error ? error.message : String(error);
     if (phase !== this.#phase) return;
-    if (phase.state === 'HALF_OPEN') this.#toOpen({ reason: 'trial_failed', failures: 1, origin });
-    if (phase.state !== 'CLOSED') return;
+    if (phase.state !== 'CLOSED' && phase.state !== 'HALF_OPEN') return;
+    const { calls } = phase;
+    this.#remember(calls, startedMs, this.#lastError, origin);
+    if (phase.state === 'HALF_OPEN') {
+      this.#toOpen({ reason: 'trial_failed', failures: 1, origin, calls });
+      return;
+    }
     phase.failures++;
     if (origin === 'injected') phase.injected++;
     const { failures, injected } = phase;
     if (failures < this.#options.failureThreshold) return;
-    this.#toOpen({ reason: 'failure_threshold', failures, origin: originOfMany(injected, failures) });
+    this.#toOpen({ reason: 'failure_threshold', failures, origin: originOfMany(injected, failures), calls });
+  }
+
+  #remember(calls: BreakerCall[], startedMs: number, error: string | null, origin: Origin | null): void {
+    const { clock } = this.#options;
+    const durationMs = Math.round(clock.monotonicMs() - startedMs);
+    calls.push({ at: clock.now(), durationMs, error: error?.slice(0, ERROR_LENGTH) ?? null, origin });
+    if (calls.length > CALLS_KEPT) calls.shift();
   }
 
   #toOpen(cause: Cause): void {
@@ -257,14 +294,15 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
 
   #toHalfOpen(): void {
     const cause: Cause = { reason: 'recovery_timeout', failures: 0, origin: null };
-    this.#enter({ state: 'HALF_OPEN', trials: 0, successes: 0 }, cause);
+    this.#enter({ state: 'HALF_OPEN', trials: 0, successes: 0, calls: [] }, cause);
   }
 
-  #toClosed(reason: BreakerChangeReason): void {
-    this.#enter({ state: 'CLOSED', failures: 0, injected: 0 }, { reason, failures: 0, origin: null });
+  #toClosed(reason: BreakerChangeReason, calls: readonly BreakerCall[] = []): void {
+    const cause: Cause = { reason, failures: 0, origin: null, calls };
+    this.#enter({ state: 'CLOSED', failures: 0, injected: 0, calls: [] }, cause);
   }
 
-  #enter(next: Phase, { reason, failures, origin }: Cause): void {
+  #enter(next: Phase, { reason, failures, origin, calls = [] }: Cause): void {
     const { clock } = this.#options;
     const from = this.#phase;
     if (from.state === 'OPEN') from.timer.cancel();
@@ -282,6 +320,7 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
       reason,
       failures,
       origin,
+      calls: [...calls],
     });
   }
 

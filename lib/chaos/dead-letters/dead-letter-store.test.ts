@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
-import type { DlqPage, DeadLetter as ProtocolLetter } from '#lib/protocol/events.ts';
+import type { DlqGroup, DeadLetter as ProtocolLetter } from '#lib/protocol/dead-letters.ts';
 import type { DlqStatus } from '#lib/protocol/state.ts';
 import { ManualClock } from '../clock.ts';
 import { type DeadLetter, type DeadLetterInput, deadLetterId } from './dead-letter.ts';
@@ -13,6 +13,7 @@ import {
   DeadLetterStore,
   type DeadLetterStoreOptions,
 } from './dead-letter-store.ts';
+import type { LetterGroup } from './letter-groups.ts';
 import { signatureOf } from './signature.ts';
 
 const folders: string[] = [];
@@ -61,9 +62,9 @@ const allIds = (store: DeadLetterStore) => idsOf(store.list({ limit: 1000 }));
 
 describe('DeadLetterStore', () => {
   it('keeps a letter over a restart, in the shape of the protocol', async () => {
-    expectTypeOf<DeadLetter>().toExtend<ProtocolLetter>();
-    expectTypeOf<DeadLetterPage>().toExtend<DlqPage>();
-    expectTypeOf<DeadLetterStatus>().toExtend<DlqStatus>();
+    expectTypeOf<DeadLetter>().toExtend<Omit<ProtocolLetter, 'redrivable'>>();
+    expectTypeOf<LetterGroup>().toEqualTypeOf<DlqGroup>();
+    expectTypeOf<DeadLetterStatus>().toExtend<Omit<DlqStatus, 'tasks' | 'blocked'>>();
     const { folder, store } = await makeStore();
     const letter = await store.put(
       makeInput('a', {
@@ -298,6 +299,72 @@ describe('DeadLetterStore', () => {
     await store.purge(deadLetterId('a'), 'room');
     await store.put(makeInput('c'));
     expect(store.size).toBe(2);
+  });
+
+  it('marks what waits now: what arrives later, or comes back, is not among it, nor in another life', async () => {
+    const { folder, store } = await makeStore();
+    const [a, b, c] = ['a', 'b', 'c'].map(deadLetterId) as [string, string, string];
+    await store.put(makeInput('a'));
+    await store.put(makeInput('b'));
+    const mark = store.mark();
+    await store.put(makeInput('c'));
+    await store.markRedriven(a);
+    await store.put(makeInput('a'));
+    const ids = (given?: string) => [...store.matching({}, given)].map(({ id }) => id);
+    expect(ids(mark)).toEqual([b]);
+    expect(ids()).toEqual([a, c, b]);
+    expect([store.knowsMark(mark), store.knowsMark('00000000-9')]).toEqual([true, false]);
+    expect(ids('00000000-9')).toEqual([]);
+    expect((await openStore(folder)).store.knowsMark(mark)).toBe(false);
+  });
+
+  it('gives its letters as lines in parts, none twice and none left out, whatever arrives meanwhile', async () => {
+    const { store } = await makeStore();
+    for (let n = 0; n < 9; n++) await store.put(makeInput(`d${n}`, n % 3 === 0 ? { queue: 'analysis' } : {}));
+    const request = { queue: 'detection', mark: store.mark() };
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const part = store.lines({ ...request, cursor }, 600);
+      expect(part.text.endsWith('\n')).toBe(true);
+      seen.push(
+        ...part.text
+          .trimEnd()
+          .split('\n')
+          .map((line) => (JSON.parse(line) as DeadLetter).id),
+      );
+      cursor = part.nextCursor ?? undefined;
+      await store.put(makeInput(`late${seen.length}`));
+    } while (cursor !== undefined);
+    expect(seen).toEqual(['d8', 'd7', 'd5', 'd4', 'd2', 'd1'].map(deadLetterId));
+    expect(store.lines({ queue: 'upload', mark: request.mark }, 600)).toEqual({ text: '', nextCursor: null });
+  });
+
+  it('purges many with one write, for good, and tells nothing of each', async () => {
+    const { folder, store } = await makeStore();
+    const told = vi.fn();
+    store.on('purged', told);
+    for (const key of ['a', 'b', 'c', 'd']) await store.put(makeInput(key));
+    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(deadLetterId) as [string, string, string, string];
+    await store.markRedriven(b);
+    await store.redrive(d, async () => {
+      expect(await store.purgeMany([a, b, d, 'dl_nobody'], 'old frames')).toBe(1);
+    });
+    expect(told).not.toHaveBeenCalled();
+    expect(allIds(store)).toEqual([c]);
+    expect(allIds((await openStore(folder)).store)).toEqual([c]);
+    const lines = (await readFile(join(folder, 'letters.jsonl'), 'utf8')).trim().split('\n');
+    expect(lines.filter((line) => line.includes('old frames'))).toHaveLength(1);
+  });
+
+  it('remembers so many re-driven letters, the newest', async () => {
+    const { store } = await makeStore({ redrivenMax: 2 });
+    for (const key of ['a', 'b', 'c']) {
+      await store.put(makeInput(key));
+      await store.markRedriven(deadLetterId(key));
+    }
+    expect((await store.put(makeInput('a'))).redrives).toBe(0);
+    expect((await store.put(makeInput('c'))).redrives).toBe(1);
   });
 
   it('refuses writes after it was closed', async () => {

@@ -1,33 +1,38 @@
+import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { mkdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { type Clock, systemClock } from '../clock.ts';
 import { emitSafely } from '../emit.ts';
 import { ChaosError } from '../errors.ts';
 import { AppendLog, syncFolder } from '../storage/append-log.ts';
+import { BODY_MAX, type DeadLetter, type DeadLetterInput, deadLetterId } from './dead-letter.ts';
 import {
-  BODY_MAX,
-  type DeadLetter,
-  type DeadLetterInput,
-  deadLetterId,
-  deadLetterSchema,
-} from './dead-letter.ts';
+  LETTERS_FILE,
+  readRecords,
+  type StoreRecord,
+  type UnreadableLine,
+  writeLetters,
+} from './letter-file.ts';
+import { type Kept, LetterIndex } from './letter-index.ts';
 import { signatureOf } from './signature.ts';
 
 export interface DeadLetterStoreOptions {
-  /** Most letters that wait, and most re-driven ones remembered; beyond it `put` refuses, and the job stays where it was. @default 10 000 */
+  /** Most letters that wait; beyond it `put` refuses, and the job stays where it was. @default 100 000 */
   max: number;
-  /** Lines beyond those needed after which the file is written anew. @default 5000 */
+  /** Most re-driven letters remembered; the history of older ones is forgotten. @default 10 000 */
+  redrivenMax: number;
+  /** Lines beyond those needed after which the file is written anew, at least half as many as are needed. @default 5000 */
   compactAfter: number;
   /** Told of lines that could not be read at the start; they are kept in `unreadable.jsonl`. @default nothing */
-  onUnreadable: (line: { number: number; why: 'torn' | 'invalid'; text: string }) => void;
+  onUnreadable: (line: UnreadableLine) => void;
   /** @default systemClock */
   clock: Clock;
 }
 
 export const DEAD_LETTER_STORE_DEFAULTS: DeadLetterStoreOptions = {
-  max: 10_000,
+  max: 100_000,
+  redrivenMax: 10_000,
   compactAfter: 5000,
   onUnreadable: () => {},
   clock: systemClock,
@@ -63,25 +68,8 @@ export interface DeadLetterEvents {
   resolved: [{ letter: DeadLetter; by: string; at: number }];
 }
 
-const recordSchema = z.discriminatedUnion('op', [
-  /** The letter as it is from now on. `waiting` is false while it is back in its queue. */
-  z.object({ op: z.literal('put'), at: z.number(), waiting: z.boolean(), letter: deadLetterSchema }),
-  z.object({ op: z.literal('redriven'), at: z.number(), id: z.string() }),
-  z.object({ op: z.literal('purged'), at: z.number(), id: z.string(), reason: z.string() }),
-  z.object({ op: z.literal('resolved'), at: z.number(), id: z.string(), by: z.string() }),
-  z.object({ op: z.literal('linked'), at: z.number(), id: z.string(), resentAs: z.string() }),
-]);
-type StoreRecord = z.infer<typeof recordSchema>;
-
-interface Kept {
-  /** Grows with each arrival; pages are ordered by it, newest first. */
-  readonly order: number;
-  readonly letter: DeadLetter;
-  readonly waiting: boolean;
-}
-
 const DELAYS_KEPT = 50;
-
+const NEWEST_TOLD = 5;
 /**
  * Dead letters in one append-only JSONL file, each line on disk before its call resolves.
  *
@@ -91,10 +79,11 @@ const DELAYS_KEPT = 50;
 export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
   readonly #folder: string;
   readonly #options: DeadLetterStoreOptions;
-  readonly #kept = new Map<string, Kept>();
+  readonly #index = new LetterIndex();
+  /** Of this life of the store: orders are counted anew in each. */
+  readonly #life = randomUUID().slice(0, 8);
   #log: AppendLog;
   #lines = 0;
-  #order = 0;
   /** Being given back to their queue now. */
   readonly #redriving = new Set<string>();
   /** Writes happen one after the other, so that memory and file agree. */
@@ -114,30 +103,12 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
       throw new RangeError(`Expected max to be a whole number from 1, got ${settings.max}`);
     }
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await rm(join(folder, 'letters.jsonl.new'), { force: true });
-    const path = join(folder, 'letters.jsonl');
-    const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return Buffer.alloc(0);
-      throw error;
-    });
-    const wholeBytes = bytes.lastIndexOf(0x0a) + 1;
-    const torn = bytes.subarray(wholeBytes).toString();
-    const lines = bytes.subarray(0, wholeBytes).toString().split('\n').slice(0, -1);
-    const unreadable: { number: number; why: 'torn' | 'invalid'; text: string }[] = [];
-    if (torn !== '') unreadable.push({ number: lines.length + 1, why: 'torn', text: torn });
-    const records: StoreRecord[] = [];
-    for (const [index, text] of lines.entries()) {
-      const record = parseRecord(text);
-      if (record) records.push(record);
-      else unreadable.push({ number: index + 1, why: 'invalid', text });
-    }
-    if (unreadable.length > 0) {
-      const aside = unreadable.map((line) => `${JSON.stringify(line)}\n`).join('');
-      await writeFile(join(folder, 'unreadable.jsonl'), aside, { flag: 'a', mode: 0o600, flush: true });
-    }
+    await rm(join(folder, `${LETTERS_FILE}.new`), { force: true });
+    const path = join(folder, LETTERS_FILE);
+    const { records, unreadable, wholeBytes, lineCount } = await readRecords(folder);
     const store = new DeadLetterStore(folder, settings, await AppendLog.open(path, wholeBytes));
     for (const record of records) store.#apply(record);
-    store.#lines = lines.length;
+    store.#lines = lineCount;
     // Written anew without the damaged lines, so that each is told once.
     if (unreadable.some((line) => line.why === 'invalid') || store.#wasteful()) await store.#compact();
     for (const line of unreadable) settings.onUnreadable(line);
@@ -146,7 +117,7 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
 
   /** Letters that wait. */
   get size(): number {
-    return this.#waiting().length;
+    return this.#index.waiting;
   }
 
   /**
@@ -157,7 +128,7 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
   put(input: DeadLetterInput): Promise<DeadLetter> {
     return this.#serially(async () => {
       const id = deadLetterId(input.key);
-      const known = this.#kept.get(id);
+      const known = this.#index.get(id);
       const failedAgain = this.#redriving.delete(id);
       if (known?.waiting && !failedAgain) return known.letter;
       if (!known?.waiting && this.size >= this.#options.max) {
@@ -177,22 +148,72 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
     request: DeadLetterFilter & { readonly cursor?: string | undefined; readonly limit: number },
   ): DeadLetterPage {
     const before = request.cursor === undefined ? Number.POSITIVE_INFINITY : Number(request.cursor);
-    const all = this.#waiting()
-      .filter(({ letter }) => passes(letter, request))
-      .sort((a, b) => b.order - a.order);
-    const rest = all.filter(({ order }) => order < before);
-    const page = rest.slice(0, Math.max(1, request.limit));
-    const last = page.at(-1);
+    const limit = Math.max(1, request.limit);
+    const page: Kept[] = [];
+    const all = isUnfiltered(request);
+    let passed = 0;
+    let more = false;
+    // Without a filter the number is known, and nothing before the page need be looked at.
+    for (const kept of this.#index.newestFirst(all ? before : undefined)) {
+      if (!passes(kept.letter, request)) continue;
+      passed++;
+      if (kept.order >= before) continue;
+      if (page.length < limit) page.push(kept);
+      else more = true;
+      if (more && all) break;
+    }
     return {
       items: page.map(({ letter }) => letter),
-      nextCursor: last && rest.length > page.length ? String(last.order) : null,
-      total: all.length,
+      nextCursor: more ? String(page.at(-1)?.order) : null,
+      total: all ? this.#index.waiting : passed,
     };
+  }
+
+  /** Stands for every letter that waits now: what arrives later, or again, is not among them. Good for this life only. */
+  mark(): string {
+    return `${this.#life}-${this.#index.newestOrder}`;
+  }
+
+  /** Whether this store, in this life, gave this mark. */
+  knowsMark(mark: string): boolean {
+    return Number.isFinite(this.#orderOf(mark));
+  }
+
+  /**
+   * Letters that wait and pass, newest first, read as the caller asks for them; with a mark, those it stands for.
+   * A mark of another life stands for none.
+   */
+  *matching(filter: DeadLetterFilter, mark?: string): Generator<DeadLetter> {
+    const before = mark === undefined ? undefined : this.#orderOf(mark) + 1;
+    for (const { letter } of this.#index.newestFirst(before)) if (passes(letter, filter)) yield letter;
+  }
+
+  /** Letters as lines of JSON, newest first, up to about `maxChars` at once. */
+  lines(
+    request: DeadLetterFilter & { readonly mark: string; readonly cursor?: string | undefined },
+    maxChars: number,
+  ): { text: string; nextCursor: string | null } {
+    const from = Math.min(
+      this.#orderOf(request.mark) + 1,
+      Number(request.cursor ?? Number.POSITIVE_INFINITY),
+    );
+    const lines: string[] = [];
+    let chars = 0;
+    let last = 0;
+    for (const { order, letter } of this.#index.newestFirst(from)) {
+      if (!passes(letter, request)) continue;
+      if (chars >= maxChars) return { text: lines.join(''), nextCursor: String(last) };
+      const line = `${JSON.stringify(letter)}\n`;
+      lines.push(line);
+      chars += line.length;
+      last = order;
+    }
+    return { text: lines.join(''), nextCursor: null };
   }
 
   /** A letter that waits. */
   get(id: string): DeadLetter | undefined {
-    const kept = this.#kept.get(id);
+    const kept = this.#index.get(id);
     return kept?.waiting ? kept.letter : undefined;
   }
 
@@ -203,8 +224,10 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
 
   /** Upload ids of the letters that wait, for the ledger. */
   ids(): ReadonlySet<string> {
-    const ids = this.#waiting().map(({ letter }) => letter.uploadId);
-    return new Set(ids.filter((id) => id !== null));
+    const ids = new Set<string>();
+    for (const { letter } of this.#index.newestFirst())
+      if (letter.uploadId !== null) ids.add(letter.uploadId);
+    return ids;
   }
 
   /**
@@ -250,10 +273,24 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
     });
   }
 
+  /**
+   * Removes those of `ids` that wait and are not being given back, with one write. Who asks for many tells of them as
+   * one: no event is emitted.
+   * @returns how many were removed
+   */
+  purgeMany(ids: readonly string[], reason: string): Promise<number> {
+    return this.#serially(async () => {
+      const held = ids.filter((id) => this.holds(id));
+      const at = this.#options.clock.now();
+      await this.#write(...held.map((id) => ({ op: 'purged' as const, at, id, reason })));
+      return held.length;
+    });
+  }
+
   /** The work was done after all, by `by` (an upload's or a job's id). False when the letter is unknown. */
   markResolved(id: string, by: string): Promise<boolean> {
     return this.#serially(async () => {
-      const letter = this.#kept.get(id)?.letter;
+      const letter = this.#index.get(id)?.letter;
       if (!letter) return false;
       const at = this.#options.clock.now();
       await this.#write({ op: 'resolved', at, id, by });
@@ -265,7 +302,7 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
   /** The sender of what failed tried again, and this upload was accepted. False when the letter is unknown. */
   link(id: string, resentAs: string): Promise<boolean> {
     return this.#serially(async () => {
-      if (!this.#kept.has(id)) return false;
+      if (!this.#index.get(id)) return false;
       await this.#write({ op: 'linked', at: this.#options.clock.now(), id, resentAs });
       return true;
     });
@@ -273,26 +310,21 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
 
   /** Letters of an upload, re-driven ones included: what to resolve when the upload is stored. */
   idsOfUpload(uploadId: string): string[] {
-    return [...this.#kept.values()]
-      .filter(({ letter }) => letter.uploadId === uploadId)
-      .map(({ letter }) => letter.id);
+    return this.#index.idsOfUpload(uploadId);
   }
 
   status(): DeadLetterStatus {
-    const newest = this.#waiting().sort((a, b) => b.order - a.order);
-    const byQueue: Record<string, number> = {};
-    for (const { letter } of newest) byQueue[letter.queue] = (byQueue[letter.queue] ?? 0) + 1;
+    const newest: DeadLetterStatus['newest'] = [];
+    for (const { letter } of this.#index.newestFirst()) {
+      const { id, queue, error, lastFailedAt, uploadId } = letter;
+      newest.push({ id, queue, error: error.message, at: lastFailedAt, uploadId });
+      if (newest.length === NEWEST_TOLD) break;
+    }
     return {
-      count: newest.length,
-      byQueue,
-      newestAt: newest[0]?.letter.lastFailedAt ?? null,
-      newest: newest.slice(0, 5).map(({ letter }) => ({
-        id: letter.id,
-        queue: letter.queue,
-        error: letter.error.message,
-        at: letter.lastFailedAt,
-        uploadId: letter.uploadId,
-      })),
+      count: this.#index.waiting,
+      byQueue: this.#index.byQueue(),
+      newestAt: newest[0]?.at ?? null,
+      newest,
     };
   }
 
@@ -301,8 +333,10 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
     return this.#serially(() => this.#log.close());
   }
 
-  #waiting(): Kept[] {
-    return [...this.#kept.values()].filter((kept) => kept.waiting);
+  /** NaN for a mark of another life. */
+  #orderOf(mark: string): number {
+    const [life, order] = mark.split('-');
+    return life === this.#life ? Number(order) : Number.NaN;
   }
 
   #serially<T>(work: () => Promise<T>): Promise<T> {
@@ -311,50 +345,50 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
     return next;
   }
 
-  async #write(record: StoreRecord): Promise<void> {
+  async #write(...records: StoreRecord[]): Promise<void> {
+    if (records.length === 0) return;
     if (this.#log.broken) await this.#compact(); // its end is not known: a new file from what memory holds
-    await this.#log.append(`${JSON.stringify(record)}\n`, true);
-    this.#lines++;
-    this.#apply(record);
+    await this.#log.append(records.map((record) => `${JSON.stringify(record)}\n`).join(''), true);
+    this.#lines += records.length;
+    for (const record of records) this.#apply(record);
     if (this.#wasteful()) await this.#compact().catch(() => {}); // tried again with the next write
   }
 
   #apply(record: StoreRecord): void {
     if (record.op === 'put') {
-      const { letter, waiting } = record;
-      this.#kept.set(letter.id, { order: ++this.#order, letter, waiting });
+      this.#index.put(record.letter, record.waiting);
       return;
     }
-    const kept = this.#kept.get(record.id);
-    if (!kept) return;
-    if (record.op === 'linked') {
-      this.#kept.set(record.id, { ...kept, letter: { ...kept.letter, resentAs: record.resentAs } });
-      return;
+    const letter = this.#index.get(record.id)?.letter;
+    if (!letter) return;
+    switch (record.op) {
+      case 'linked':
+        this.#index.replace({ ...letter, resentAs: record.resentAs });
+        break;
+      case 'redriven':
+        this.#index.hide({ ...letter, redrives: letter.redrives + 1 });
+        this.#index.forgetRedriven(this.#options.redrivenMax);
+        break;
+      case 'purged':
+      case 'resolved':
+        this.#index.remove(record.id);
+        break;
     }
-    if (record.op !== 'redriven') {
-      this.#kept.delete(record.id);
-      return;
-    }
-    const letter = { ...kept.letter, redrives: kept.letter.redrives + 1 };
-    this.#kept.set(record.id, { ...kept, letter, waiting: false });
-    const redriven = [...this.#kept.values()].filter((each) => !each.waiting);
-    for (const each of redriven.slice(0, -this.#options.max)) this.#kept.delete(each.letter.id);
   }
 
   #wasteful(): boolean {
-    return this.#lines > this.#kept.size + this.#options.compactAfter;
+    const needed = this.#index.size;
+    return this.#lines > needed + Math.max(this.#options.compactAfter, Math.floor(needed / 2));
   }
 
   /** Writes what is needed into a new file and puts it in the place of the old one. */
   async #compact(): Promise<void> {
-    const path = join(this.#folder, 'letters.jsonl');
+    const path = join(this.#folder, LETTERS_FILE);
     const fresh = `${path}.new`;
-    const at = this.#options.clock.now();
-    const kept = [...this.#kept.values()].sort((a, b) => a.order - b.order);
-    const lines = kept.map(({ letter, waiting }) => JSON.stringify({ op: 'put', at, waiting, letter }));
-    const text = lines.map((line) => `${line}\n`).join('');
+    const kept = this.#index.all();
+    let sizeBytes = 0;
     try {
-      await writeFile(fresh, text, { mode: 0o600, flush: true });
+      sizeBytes = await writeLetters(fresh, kept, this.#options.clock.now());
       await rename(fresh, path);
     } catch (error) {
       await unlink(fresh).catch(() => {});
@@ -362,18 +396,14 @@ export class DeadLetterStore extends EventEmitter<DeadLetterEvents> {
     }
     await syncFolder(this.#folder);
     const old = this.#log;
-    this.#log = await AppendLog.open(path, Buffer.byteLength(text));
+    this.#log = await AppendLog.open(path, sizeBytes);
     this.#lines = kept.length;
     await old.close();
   }
 }
 
-function parseRecord(text: string): StoreRecord | undefined {
-  try {
-    return recordSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+function isUnfiltered({ queue, faultId, signature }: DeadLetterFilter): boolean {
+  return queue === undefined && faultId === undefined && signature === undefined;
 }
 
 function passes(letter: DeadLetter, { queue, faultId, signature }: DeadLetterFilter): boolean {

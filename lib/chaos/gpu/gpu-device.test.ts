@@ -433,6 +433,35 @@ describe('GpuDevice heat', () => {
   });
 });
 
+describe('GpuDevice clock events of the last five minutes', () => {
+  it('measures how long each reason held, however seldom it is looked at', () => {
+    const { clock, device } = makeDevice({ thermal: GAME_DAY_THERMAL, startUtilisation: 0.15 });
+    clock.advance(60_000);
+    device.tenantUtilisation = 1;
+    device.cooling = { ...GOOD_COOLING, sinkFactor: 4 };
+    const hotAt = clock.monotonicMs();
+    while (!device.softwareThermal) clock.advance(10);
+    const flaggedMs = clock.monotonicMs() - hotAt;
+    clock.advance(20_000 - flaggedMs);
+    const { observedMs, throttledMs, heldMs } = device.clockEventTimes();
+    expect(observedMs).toBe(80_000);
+    expect(heldMs.get(CLOCK_EVENTS.idle)).toBe(60_000);
+    expect(throttledMs).toBeGreaterThan(2000);
+    expect(throttledMs).toBeLessThanOrEqual(20_000 - flaggedMs + 10);
+    expect(heldMs.get(CLOCK_EVENTS.softwareThermal)).toBe(throttledMs);
+    expect(heldMs.get(CLOCK_EVENTS.hardwareSlowdown)).toBeGreaterThan(0);
+    expect(heldMs.get(CLOCK_EVENTS.hardwareSlowdown)).toBeLessThan(throttledMs);
+  });
+
+  it('counts nothing while there is no card', () => {
+    const { clock, device } = makeDevice();
+    clock.advance(5000);
+    device.detach();
+    clock.advance(60_000);
+    expect(device.clockEventTimes().observedMs).toBe(5000);
+  });
+});
+
 describe('GpuDevice memory', () => {
   it('adds up to the total under allocations, cache and tenants', () => {
     const { clock, device } = makeDevice();

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { type Clock, sleep, systemClock } from '../clock.ts';
+import { ClockEventLog, type ClockEventTimes } from './clock-event-log.ts';
 import { CLOCK_EVENTS, throttleWords } from './clock-events.ts';
 import { DeviceMemory, MIB } from './device-memory.ts';
 import { GpuContext } from './gpu-context.ts';
@@ -64,6 +65,8 @@ export interface GpuDeviceEvents {
 const MAX_XIDS = 50;
 const SAMPLE_MS = 1000;
 const CLOCK_STEP_MHZ = 15;
+/** Clock events are looked at this often while time passes, ms; a multiple of the thermal model's step. */
+const EVENTS_MS = 240;
 /** NVML shows the power cap from about here on. */
 const POWER_CAP_SHARE = 0.995;
 
@@ -85,6 +88,7 @@ export class GpuDevice extends EventEmitter<GpuDeviceEvents> {
   readonly #thermal: ThermalModel;
   readonly #contexts = new Set<GpuContext>();
   readonly #pressures = new Map<string, MemoryPressure>();
+  readonly #clockEvents = new ClockEventLog();
   readonly #waiting: (() => void)[] = [];
   #presence: Presence = 'present';
   #xids: Xid[] = [];
@@ -300,16 +304,28 @@ export class GpuDevice extends EventEmitter<GpuDeviceEvents> {
     return this.#sample;
   }
 
+  /** For how long each clock event reason held in the last five minutes; without a card nothing is counted. */
+  clockEventTimes(): ClockEventTimes {
+    this.advance();
+    return this.#clockEvents.times(this.#advancedAt);
+  }
+
   /** Brings the state up to now. Everything public does it by itself. */
   advance(): void {
     const nowMs = this.#options.clock.monotonicMs();
     const elapsedMs = nowMs - this.#advancedAt;
     if (elapsedMs <= 0) return;
+    const fromMs = this.#advancedAt;
     this.#advancedAt = nowMs;
     const present = this.#presence === 'present';
     const utilisation = present ? Math.min(1, (this.#kernelRunning ? 1 : 0) + this.#tenantUtilisation) : 0;
     this.#busyMs += utilisation * elapsedMs;
-    this.#thermal.advance(elapsedMs, utilisation);
+    for (let doneMs = 0; doneMs < elapsedMs; doneMs += EVENTS_MS) {
+      const sliceMs = Math.min(EVENTS_MS, elapsedMs - doneMs);
+      this.#thermal.advance(sliceMs, utilisation);
+      if (present)
+        this.#clockEvents.add(this.#clockEventBits(utilisation), fromMs + doneMs + sliceMs, sliceMs);
+    }
     for (const pressure of this.#pressures.values()) if (present) pressure.advance(elapsedMs);
     if (this.#thermal.shutDown && this.#presence === 'present') this.raiseXid(79);
   }

@@ -3,11 +3,13 @@ import type { Logger } from '../../logging.ts';
 import type { AgentGateway } from '../agent-gateway.ts';
 import type { FaultDesk } from '../fault-desk.ts';
 import { makeProblem, toProblem } from '../problem.ts';
+import { addDlqRoutes } from './dlq-routes.ts';
 import { type EndpointContext, problemResponse } from './endpoint.ts';
 import { addFaultRoutes } from './fault-routes.ts';
 import { addFaultTypeSchemas } from './fault-type-schemas.ts';
 import { Idempotency } from './idempotency.ts';
 import { addReadRoutes, type ReadSources } from './read-routes.ts';
+import { addTimelineRoutes } from './timeline-routes.ts';
 import { addWorkRoutes } from './work-routes.ts';
 
 export interface RestSources extends ReadSources {
@@ -24,7 +26,9 @@ export function createRestApp(sources: RestSources): OpenAPIHono {
   const context: EndpointContext = { app, idempotency: new Idempotency(), logger, onCommand };
   addFaultRoutes(context, sources.desk);
   addReadRoutes(context, sources);
+  addDlqRoutes(context, sources.agents);
   addWorkRoutes(context, sources.agents, sources.log);
+  addTimelineRoutes(context, sources);
 
   const document = addFaultTypeSchemas(
     app.getOpenAPI31Document({

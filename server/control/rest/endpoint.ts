@@ -17,6 +17,8 @@ export interface EndpointSpec<B, Q> {
   query?: z.ZodType<Q>;
   status?: 200 | 201;
   answer: z.ZodType;
+  /** Of the answer; a handler that gives another one than JSON gives a whole `Response`. @default 'application/json' */
+  answerType?: string;
   /** What may be refused, beside what everything may. */
   refusals?: readonly ErrorCode[];
 }
@@ -77,6 +79,7 @@ export function endpoint<B = Record<string, never>, Q = Record<string, never>>(
             },
           },
         });
+        if (data instanceof Response) return data;
         return new Response(JSON.stringify(data), { status: given, headers });
       };
       const key = isCommand ? c.req.header('idempotency-key') : undefined;
@@ -152,6 +155,7 @@ function decoded(text: string): string {
 
 function register<B, Q>({ app }: EndpointContext, spec: EndpointSpec<B, Q>): void {
   const { method, path, summary, body, query, status = 200, answer, refusals = [] } = spec;
+  const { answerType = 'application/json' } = spec;
   const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
   const params = z.object(Object.fromEntries(names.map((name) => [name, z.string()])));
   const codes: ErrorCode[] = ['INVALID_INPUT', 'FORBIDDEN_ORIGIN', 'UNAUTHORIZED', 'INTERNAL', ...refusals];
@@ -172,7 +176,7 @@ function register<B, Q>({ app }: EndpointContext, spec: EndpointSpec<B, Q>): voi
       ...(body ? { body: { content: { 'application/json': { schema: body } } } } : {}),
     },
     responses: {
-      [status]: { description: 'Done', content: { 'application/json': { schema: answer } } },
+      [status]: { description: 'Done', content: { [answerType]: { schema: answer } } },
       ...Object.fromEntries(problems),
     },
   });

@@ -8,6 +8,7 @@ import type { Hub } from '../hub.ts';
 import type { Recorder } from '../recorder.ts';
 import { type EndpointContext, endpoint } from './endpoint.ts';
 import { catalogueSchema, factSchema, seriesSchema, stateSchema } from './schemas.ts';
+import { seriesNames } from './series-names.ts';
 
 export interface ReadSources {
   hub: Hub;
@@ -23,6 +24,7 @@ const timelineQuery = z.strictObject({
 const seriesQuery = z.strictObject({
   names: z.string().min(1).max(4000).meta({ description: 'Names of series, comma-separated, at most 50' }),
   fromMs: z.coerce.number().min(0).optional().meta({ description: 'Epoch ms; default 15 minutes ago' }),
+  toMs: z.coerce.number().min(0).optional().meta({ description: 'Epoch ms; default now' }),
   stepMs: z.coerce.number().int().min(250).max(3_600_000).optional(),
 });
 
@@ -79,9 +81,9 @@ export function addReadRoutes(context: EndpointContext, sources: ReadSources): v
       answer: z.object({ series: z.array(seriesSchema) }),
     },
     async ({ query }) => {
-      const names = [...new Set(query.names.split(',').map((name) => name.trim()))].slice(0, 50);
-      const { fromMs, stepMs } = query;
-      return { series: await readHistory({ hub, recorder }, { names, fromMs, stepMs }) };
+      const { fromMs, toMs, stepMs } = query;
+      const names = seriesNames(query.names);
+      return { series: await readHistory({ hub, recorder }, { names, fromMs, toMs, stepMs }) };
     },
   );
 }

@@ -9,11 +9,6 @@ beforeAll(async () => {
   });
   await system.agent('pipeline', {
     commands: {
-      'dlq:list': async ({ queue, limit }) => ({ items: [], nextCursor: `${queue}/${limit}`, total: 7 }),
-      'dlq:redrive': async ({ ids, ratePerSecond }) => ({
-        accepted: ids?.[0] === 'gone' ? 0 : (ratePerSecond ?? 1),
-      }),
-      'dlq:purge': async ({ id }) => ({ purged: id !== 'gone' }),
       'breaker:command': async ({ name }) => {
         if (name === 'slow') throw Object.assign(new Error('no such'), { code: 'BREAKER_NOT_FOUND' });
         return { done: true };
@@ -222,6 +217,70 @@ const BAD_INPUT: Case[] = [
     field: 'names',
   },
   {
+    what: 'a note begun too long ago',
+    path: '/api/v1/notes',
+    body: { text: 'x', agoMs: 600_001 },
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'agoMs',
+  },
+  {
+    what: 'a window that ends before it begins',
+    method: 'GET',
+    path: '/api/v1/timeline/window?fromMs=2000&toMs=1000',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'toMs',
+  },
+  {
+    what: 'a moment that is no number',
+    method: 'GET',
+    path: '/api/v1/timeline/window?fromMs=yesterday',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'fromMs',
+  },
+  {
+    what: 'an export in no known format',
+    method: 'GET',
+    path: '/api/v1/export/facts?format=xml',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'format',
+  },
+  {
+    what: 'an export of an unknown type of fact',
+    method: 'GET',
+    path: '/api/v1/export/facts?types=note,gossip',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'types',
+  },
+  {
+    what: 'an export of an unknown service',
+    method: 'GET',
+    path: '/api/v1/export/facts?services=oracle',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'services',
+  },
+  {
+    what: 'an export of samples older than any kept',
+    method: 'GET',
+    path: '/api/v1/export/series?fromMs=1000&toMs=2000',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'fromMs',
+  },
+  {
+    what: 'more series than one answer may have',
+    method: 'GET',
+    path: `/api/v1/export/series?names=${Array.from({ length: 51 }, (_, index) => `s${index}`).join()}`,
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'names',
+  },
+  {
     what: 'an unknown breaker command',
     path: '/api/v1/breakers/redis/explode',
     status: 422,
@@ -321,19 +380,7 @@ describe('REST', () => {
     expect(body.failing).not.toContain('proxy');
   });
 
-  it('passes dead-letter and breaker commands to the pipeline', async () => {
-    expect((await system.call('GET', '/api/v1/dlq?queue=detection')).body).toEqual({
-      items: [],
-      nextCursor: 'detection/50',
-      total: 7,
-    });
-    expect((await system.call('POST', '/api/v1/dlq/redrive', { ratePerSecond: 5 })).body).toEqual({
-      accepted: 5,
-    });
-    expect((await system.call('POST', '/api/v1/dlq/here/redrive')).body).toEqual({ accepted: 1 });
-    expect((await system.call('POST', '/api/v1/dlq/gone/redrive')).body.code).toBe('DEAD_LETTER_NOT_FOUND');
-    expect((await system.call('DELETE', '/api/v1/dlq/here?reason=old')).body).toEqual({ purged: true });
-    expect((await system.call('DELETE', '/api/v1/dlq/gone')).body.code).toBe('DEAD_LETTER_NOT_FOUND');
+  it('passes breaker commands to the pipeline', async () => {
     expect((await system.call('POST', '/api/v1/breakers/redis/reset')).status).toBe(200);
     expect((await system.call('POST', '/api/v1/breakers/slow/reset')).body.code).toBe('BREAKER_NOT_FOUND');
   });
@@ -345,6 +392,11 @@ describe('REST', () => {
     expect(body.facts).toMatchObject([{ seq: first.seq, type: 'note', data: { by: 'REST', text: 'one' } }]);
     const { body: next } = await system.call('GET', `/api/v1/timeline?after=${first.seq}`);
     expect(next.facts).toMatchObject([{ data: { by: 'Bo', text: 'two' } }]);
+    await system.call('POST', '/api/v1/notes', { text: 'begun a while ago', agoMs: 5000 });
+    const { body: last } = await system.call('GET', `/api/v1/timeline?after=${next.seq}`);
+    const [fact] = last.facts;
+    expect(fact.at - fact.data.begunAt).toBeGreaterThanOrEqual(5000);
+    expect(fact.at - fact.data.begunAt).toBeLessThan(6000);
   });
 
   it('gives series with gaps, and the same as Prometheus text', async () => {
@@ -362,6 +414,41 @@ describe('REST', () => {
     expect(text).toContain('brownout_queue_detection_oldest_age_ms 42');
     expect(text).toContain('brownout_agent_up{agent="proxy"} 1');
     expect(text).toMatch(/brownout_facts_total\{type="note"\} \d/);
+  });
+
+  it('gives a stretch of the past, and the same as files', async () => {
+    const { body: note } = await system.call('POST', '/api/v1/notes', { text: '=1+1, "quoted"' });
+    const { body: window } = await system.call('GET', '/api/v1/timeline/window');
+    const told = window.facts.find((fact: { seq: number }) => fact.seq === note.seq);
+    expect(told).toMatchObject({ type: 'note', subject: 'REST' });
+    expect(window.standing).toMatchObject({ halted: false });
+
+    const range = `fromMs=${told.at}&toMs=${told.at}`;
+    const csv = await system.call('GET', `/api/v1/export/facts?${range}&types=note`);
+    expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8');
+    expect(csv.headers.get('content-disposition')).toMatch(
+      /^attachment; filename="brownout-facts-\d{8}T\d{6}Z-\d{8}T\d{6}Z\.csv"$/,
+    );
+    const [head, row] = csv.body.split('\r\n');
+    expect(head).toBe('seq,time,epochMs,type,subject,services,faultIds,data');
+    const data = JSON.stringify(told.data).replaceAll('"', '""');
+    expect(row).toBe(`${note.seq},${new Date(told.at).toISOString()},${told.at},note,REST,,,"${data}"`);
+
+    const json = await system.call('GET', `/api/v1/export/facts?${range}&format=json`);
+    expect(json.body).toMatchObject({ fromMs: told.at, toMs: told.at, gap: false });
+    expect(json.body.facts).toContainEqual(told);
+
+    const name = 'queue.detection.oldestAgeMs';
+    await until(async () => {
+      const { body } = await system.call('GET', `/api/v1/export/series?names=${name}`);
+      return body.trimEnd().endsWith(',42');
+    });
+    const series = await system.call('GET', `/api/v1/export/series?names=${name}`);
+    const [columns, first] = series.body.split('\r\n');
+    expect(columns).toBe(`time,epochMs,${name} (ms)`);
+    expect(first).toMatch(/^\d{4}-.*Z,\d+,$/); // before the process was there: a gap, not zero
+    const asJson = await system.call('GET', `/api/v1/export/series?names=${name}&format=json&stepMs=5000`);
+    expect(asJson.body.series[0]).toMatchObject({ name, unit: 'ms', stepMs: 5000 });
   });
 
   it('counts hits by fault and kind', async () => {

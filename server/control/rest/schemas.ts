@@ -1,10 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import { INJECTOR_NAMES, SERVICE_NAMES } from '../../../lib/chaos/faults/fault.ts';
-import type { DlqPage } from '../../../lib/protocol/events.ts';
+import type { DlqGroups, DlqPage, DlqTaken, LetterTask } from '../../../lib/protocol/dead-letters.ts';
 import type { Fact } from '../../../lib/protocol/facts.ts';
 import type { Catalogue, Fault, FaultReceipt, HaltReceipt } from '../../../lib/protocol/faults.ts';
 import type { Series } from '../../../lib/protocol/metrics.ts';
 import type { State } from '../../../lib/protocol/state.ts';
+import type { TimelineWindow } from '../../../lib/protocol/timeline.ts';
 
 const serviceName = z.enum(SERVICE_NAMES);
 const injectorName = z.enum(INJECTOR_NAMES);
@@ -85,6 +86,11 @@ export const factSchema = z.custom<Fact>().openapi('Fact', {
   description: '{seq, at, type, subject, data}; see lib/protocol/facts.ts',
 });
 
+export const timelineWindowSchema = z.custom<TimelineWindow>().openapi('TimelineWindow', {
+  type: 'object',
+  description: '{fromMs, toMs, facts, standing, seq, gap, more}; see lib/protocol/timeline.ts',
+});
+
 export const stateSchema = z
   .custom<State>()
   .openapi('State', { type: 'object', description: 'See lib/protocol/state.ts' });
@@ -96,6 +102,46 @@ export const catalogueSchema = z
 export const dlqPageSchema = z
   .custom<DlqPage>()
   .openapi('DlqPage', { type: 'object', description: '{items, nextCursor, total}' });
+
+export const dlqGroupsSchema = z.custom<DlqGroups>().openapi('DlqGroups', {
+  type: 'object',
+  description: '{groups, more, looked, total, faults, mark}; see lib/protocol/dead-letters.ts',
+});
+
+export const letterTaskSchema = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['redrive', 'purge']),
+    queue: z.string(),
+    faultId: z.string().nullable(),
+    signature: z.string().nullable(),
+    by: z.string(),
+    ratePerSecond: z.number().nullable(),
+    state: z.enum(['running', 'waiting', 'done', 'cancelled', 'failed']),
+    why: z.string().nullable(),
+    total: z.number().int(),
+    done: z.number().int(),
+    skipped: z.number().int(),
+    failed: z.number().int(),
+    cameBack: z.number().int(),
+    startedAt: z.number(),
+    endedAt: z.number().nullable(),
+  })
+  .openapi('LetterTask') satisfies z.ZodType<LetterTask>;
+
+export const dlqTakenSchema = z
+  .object({
+    accepted: z.number().int(),
+    tasks: z.array(letterTaskSchema),
+    refused: z.array(
+      z.object({
+        queue: z.string(),
+        code: z.enum(['BREAKER_OPEN', 'TASK_RUNNING', 'NOT_REDRIVABLE']),
+        why: z.string(),
+      }),
+    ),
+  })
+  .openapi('DlqTaken') satisfies z.ZodType<DlqTaken>;
 
 export const seriesSchema = z
   .object({

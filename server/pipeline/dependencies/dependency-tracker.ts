@@ -2,12 +2,10 @@ import { type Judgement, judge, symptomOf } from '#lib/agent/origin.ts';
 import type { Clock } from '#lib/chaos/clock.ts';
 import type { ActiveFault } from '#lib/protocol/events.ts';
 import type { ServiceName } from '#lib/protocol/faults.ts';
+import { DEPENDENCY_NAMES } from '#lib/protocol/services.ts';
 import type { DependencyStatus } from '#lib/protocol/state.ts';
 import { CallWindow } from './call-window.ts';
 import { percentile } from './percentile.ts';
-
-/** Services that the pipeline calls, in the order in which they are reported. */
-const DEPENDENCIES = ['yolo26', 'nemotron', 'redis', 'database', 'pubsub', 'ftp'] as const;
 
 export interface DependencyTrackerOptions {
   clock: Clock;
@@ -24,7 +22,7 @@ export class DependencyTracker {
 
   constructor(options: DependencyTrackerOptions) {
     this.#options = options;
-    for (const name of DEPENDENCIES) this.#windows.set(name, new CallWindow({ clock: options.clock }));
+    for (const name of DEPENDENCY_NAMES) this.#windows.set(name, new CallWindow({ clock: options.clock }));
   }
 
   /** Runs a call and counts it; its result or error is handed on unchanged. */

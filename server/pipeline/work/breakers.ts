@@ -89,3 +89,12 @@ export function commandBreaker(breakers: Breakers, name: string, command: Breake
 export function letsThrough(breaker: CircuitBreaker): boolean {
   return breaker.state === 'CLOSED' || breaker.state === 'HALF_OPEN';
 }
+
+/** Why no call may be made now, in words; null when one may. */
+export function openReason(breaker: CircuitBreaker): string | null {
+  const { state, retryAfterMs } = breaker.status();
+  if (state === 'FORCED_OPEN') return `the ${breaker.name} breaker is held OPEN by hand`;
+  if (state !== 'OPEN') return null;
+  const next = retryAfterMs === null ? '' : `, a trial in ${Math.ceil(retryAfterMs / 1000)} s`;
+  return `the ${breaker.name} breaker is OPEN${next}`;
+}

@@ -20,7 +20,8 @@ import type { DependencyTracker } from '../dependencies/dependency-tracker.ts';
 import type { PipelineProfile } from '../profile.ts';
 import { type AnalysisPayload, AnalysisWork } from './analysis-work.ts';
 import { BatchSize } from './batch-size.ts';
-import { type Breakers, commandBreaker, letsThrough } from './breakers.ts';
+import { type Breakers, commandBreaker, letsThrough, openReason } from './breakers.ts';
+import { DeadLetterCommands } from './dead-letter-commands.ts';
 import { DeadLetterDesk } from './dead-letter-desk.ts';
 import { DetectionCalls } from './detection-calls.ts';
 import { type DetectionPayload, DetectionWork } from './detection-work.ts';
@@ -67,7 +68,7 @@ interface WorkGauges {
 
 /** What the control process may ask of the work. */
 type WorkCommands = Required<
-  Pick<CommandHandlers, 'breaker:command' | 'dlq:list' | 'dlq:redrive' | 'dlq:purge'>
+  Pick<CommandHandlers, 'breaker:command' | Extract<keyof CommandHandlers, `dlq:${string}`>>
 >;
 
 /** Everything that becomes of an upload after intake. */
@@ -119,9 +120,11 @@ export async function createWork(options: WorkOptions): Promise<Work> {
   const patience = (service: 'yolo26' | 'nemotron', baseMs: number) => () =>
     services.isUp(service) ? baseMs * services.timeoutFactor : baseMs;
 
+  /** What a job of a queue needs beside the database; an upload that is submitted again needs nothing at first. */
+  const breakerOf = (queue: string) =>
+    queue === 'detection' ? breakers.yolo26 : queue === 'analysis' ? breakers.nemotron : undefined;
   const desk = new DeadLetterDesk({
     store: letters,
-    dropped,
     intake,
     clock,
     logger,
@@ -130,9 +133,19 @@ export async function createWork(options: WorkOptions): Promise<Work> {
       job.type === 'analysis'
         ? analysisQueue.add(job as Parameters<typeof analysisQueue.add>[0])
         : detectionQueue.add(job as Parameters<typeof detectionQueue.add>[0]),
-    isWell: (queue) =>
-      workable() &&
-      (queue === 'detection' ? breakers.yolo26.state === 'CLOSED' : breakers.nemotron.state === 'CLOSED'),
+    isWell: (queue) => workable() && (breakerOf(queue) ?? breakers.nemotron).state === 'CLOSED',
+  });
+  const deadLetters = new DeadLetterCommands({
+    store: letters,
+    dropped,
+    intake,
+    redrive: (id) => desk.redrive(id),
+    blockedBy: (queue) => {
+      const breaker = breakerOf(queue);
+      return breaker ? openReason(breaker) : null;
+    },
+    onTask: (task) => fact('deadLetterTask', task.queue, { task }),
+    clock,
   });
   const overflow = (queue: 'detection' | 'analysis') => ({
     queue,
@@ -292,7 +305,9 @@ export async function createWork(options: WorkOptions): Promise<Work> {
   letters.on('deadLettered', ({ letter: { id, queue, error, uploadId, faultIds: faults } }) =>
     fact('deadLettered', queue, { id, queue, error: error.message, uploadId, faultIds: faults }),
   );
-  letters.on('redriven', ({ letter: { id, queue } }) => fact('deadLetterRedriven', queue, { id, queue }));
+  letters.on('redriven', ({ letter: { id, queue } }) => {
+    if (!deadLetters.inTask(id)) fact('deadLetterRedriven', queue, { id, queue });
+  });
   letters.on('purged', ({ letter: { id, queue }, reason }) =>
     fact('deadLetterPurged', queue, { id, queue, reason }),
   );
@@ -356,9 +371,13 @@ export async function createWork(options: WorkOptions): Promise<Work> {
         updateGates();
         return { done };
       },
-      'dlq:list': (request) => desk.list(request),
-      'dlq:redrive': (request) => desk.redrive(request),
-      'dlq:purge': (request) => desk.purge(request),
+      'dlq:list': (request) => deadLetters.list(request),
+      'dlq:groups': (request) => deadLetters.groups(request),
+      'dlq:export': (request) => deadLetters.export(request),
+      'dlq:redrive': (request) => deadLetters.redrive(request),
+      'dlq:cancel': (request) => deadLetters.cancel(request),
+      'dlq:purge': (request) => deadLetters.purge(request),
+      'dlq:purgeAll': (request) => deadLetters.purgeAll(request),
     },
     start() {
       migrate(db, {
@@ -392,6 +411,7 @@ export async function createWork(options: WorkOptions): Promise<Work> {
         analysisQueue.close(),
         owed.close(),
         reconciler.close(),
+        deadLetters.close(),
         desk.close(),
       ];
       await Promise.race([
@@ -403,7 +423,7 @@ export async function createWork(options: WorkOptions): Promise<Work> {
     updateGates,
     reconcileSoon: () => reconciler.soon(),
     queues: () => [detectionQueue.status(), analysisQueue.status()],
-    dlq: () => letters.status(),
+    dlq: () => deadLetters.status(),
     ledger: () => reconciler.status(),
     gauges: () => {
       const { p50Ms, p95Ms } = endToEnd.percentiles();

@@ -7,7 +7,6 @@ import { ManualClock } from '#lib/chaos/clock.ts';
 import { DeadLetterStore } from '#lib/chaos/dead-letters/dead-letter-store.ts';
 import type { FallbackJob } from '#lib/chaos/fallback/fallback-job.ts';
 import { DeadLetterDesk } from './dead-letter-desk.ts';
-import { DroppedUploads } from './dropped-uploads.ts';
 
 let folder: string;
 const stores: DeadLetterStore[] = [];
@@ -23,25 +22,19 @@ async function makeDesk() {
   const clock = new ManualClock();
   const store = await DeadLetterStore.open(folder, { clock });
   stores.push(store);
-  const dropped = await DroppedUploads.open(join(folder, 'dropped.jsonl'));
   const queued: FallbackJob<unknown>[] = [];
   const resubmitted: string[] = [];
-  const discarded: string[] = [];
   const health = { well: true };
   const desk = new DeadLetterDesk({
     store,
-    dropped,
-    intake: () => ({
-      resubmit: async (id) => void resubmitted.push(id),
-      discard: async (id) => void discarded.push(id),
-    }),
+    intake: () => ({ resubmit: async (id) => void resubmitted.push(id) }),
     enqueue: async (job) => void queued.push(job),
     isWell: () => health.well,
     faultIds: () => ['f1'],
     clock,
     logger: pino({ level: 'silent' }),
   });
-  return { clock, store, dropped, queued, resubmitted, discarded, health, desk };
+  return { clock, store, queued, resubmitted, health, desk };
 }
 
 const job = (id: string): FallbackJob<unknown> => ({
@@ -61,9 +54,9 @@ const failure = (uploadId: string, retryable: boolean) => ({
 
 describe('DeadLetterDesk', () => {
   it('keeps a job with its error, its attempts and the faults in force', async () => {
-    const { desk } = await makeDesk();
+    const { desk, store } = await makeDesk();
     await desk.writeJob(job('u1'), failure('u1', false));
-    const { items } = await desk.list({ limit: 10 });
+    const { items } = store.list({ limit: 10 });
     expect(items).toMatchObject([
       {
         queue: 'detection',
@@ -81,43 +74,25 @@ describe('DeadLetterDesk', () => {
     const { desk, store, queued } = await makeDesk();
     await desk.writeJob(job('u1'), failure('u1', false));
     const id = store.list({ limit: 1 }).items[0]?.id ?? '';
-    expect(await desk.redrive({ ids: [id] })).toEqual({ accepted: 1 });
+    expect(await desk.redrive(id)).toBe(true);
     expect(queued).toMatchObject([{ id: 'u1', attempts: 0 }]);
-    expect(await desk.redrive({ ids: [id] })).toEqual({ accepted: 0 });
+    expect(await desk.redrive(id)).toBe(false);
     await desk.close();
   });
 
-  it('gives many back at the rate that was asked for', async () => {
-    const { desk, clock, queued } = await makeDesk();
-    for (const id of ['u1', 'u2', 'u3']) await desk.writeJob(job(id), failure(id, false));
-    expect(await desk.redrive({ queue: 'detection', ratePerSecond: 2 })).toEqual({ accepted: 3 });
-    const atMs: number[] = [];
-    await vi.waitFor(
-      () => {
-        for (let n = atMs.length; n < queued.length; n++) atMs.push(clock.monotonicMs());
-        clock.advance(20);
-        expect(atMs).toHaveLength(3);
-      },
-      { timeout: 10_000, interval: 2 },
-    );
-    const gaps = atMs.slice(1).map((at, index) => at - (atMs[index] ?? 0));
-    expect(Math.min(...gaps), 'ms between two').toBeGreaterThanOrEqual(480);
-    await desk.close();
-  });
-
-  it('submits a quarantined upload again, and cannot give back one that was never accepted', async () => {
-    const { desk, resubmitted } = await makeDesk();
-    const upload = {
+  it('submits a quarantined upload again', async () => {
+    const { desk, store, resubmitted } = await makeDesk();
+    await desk.writeUpload({
+      key: 'a',
       queue: 'upload',
       code: 'CORRUPT',
       message: 'x',
+      uploadId: 'u1',
       camera: 'c',
       name: 'n',
       traceId: 't',
-    } as const;
-    await desk.writeUpload({ ...upload, key: 'a', uploadId: 'u1' });
-    await desk.writeUpload({ ...upload, key: 'b', uploadId: null });
-    expect(await desk.redrive({ queue: 'upload' })).toEqual({ accepted: 1 });
+    });
+    expect(await desk.redrive(store.list({ limit: 1 }).items[0]?.id ?? '')).toBe(true);
     expect(resubmitted).toEqual(['u1']);
     await desk.close();
   });
@@ -142,18 +117,6 @@ describe('DeadLetterDesk', () => {
       await look(500);
       expect(queued.map(({ id }) => id)).toEqual(['passing']);
     });
-    await desk.close();
-  });
-
-  it('drops a purged upload by name, for good', async () => {
-    const { desk, store, dropped, discarded } = await makeDesk();
-    await desk.writeJob(job('u1'), failure('u1', false));
-    const id = store.list({ limit: 1 }).items[0]?.id ?? '';
-    expect(await desk.purge({ id, reason: 'not wanted' })).toEqual({ purged: true });
-    expect(await desk.purge({ id, reason: 'again' })).toEqual({ purged: false });
-    expect(discarded).toEqual(['u1']);
-    expect([...dropped.ids()]).toEqual(['u1']);
-    expect([...(await DroppedUploads.open(join(folder, 'dropped.jsonl'))).ids()]).toEqual(['u1']);
     await desk.close();
   });
 

@@ -31,10 +31,16 @@ export class DroppedUploads {
     return this.#ids;
   }
 
-  async add(id: string, reason: string, at: number): Promise<void> {
+  add(id: string, reason: string, at: number): Promise<void> {
+    return this.addAll([id], reason, at);
+  }
+
+  /** Many with one write. */
+  async addAll(ids: readonly string[], reason: string, at: number): Promise<void> {
+    const lines = ids.map((id) => `${JSON.stringify({ id, reason, at })}\n`);
     // The leading line end closes what a crash may have cut off.
-    await appendFile(this.#path, `\n${JSON.stringify({ id, reason, at })}\n`, { mode: 0o600, flush: true });
-    this.#ids.add(id);
+    await appendFile(this.#path, `\n${lines.join('')}`, { mode: 0o600, flush: true });
+    for (const id of ids) this.#ids.add(id);
   }
 }
 

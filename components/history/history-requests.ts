@@ -1,0 +1,80 @@
+import { type Problem, problemSchema } from '#lib/protocol/errors.ts';
+import { CHARTED_METRICS, type Series } from '#lib/protocol/metrics.ts';
+import type { TimelineWindow } from '#lib/protocol/timeline.ts';
+import { describeProblem } from '../stores/faults-store.ts';
+
+const TIMEOUT_MS = 8_000;
+
+/** Epoch ms; what is left out the server takes from now. */
+export interface Range {
+  fromMs?: number;
+  toMs?: number;
+}
+
+/** What the server says no with, in words. */
+export class HistoryError extends Error {
+  readonly problem: Problem | null;
+
+  constructor(text: string, problem: Problem | null) {
+    super(text);
+    this.problem = problem;
+  }
+}
+
+/**
+ * A GET whose refusal is readable.
+ * @throws {HistoryError}
+ */
+export async function getHistory(path: string, signal?: AbortSignal): Promise<Response> {
+  const limit = AbortSignal.timeout(TIMEOUT_MS);
+  let response: Response;
+  try {
+    response = await fetch(path, { signal: signal ? AbortSignal.any([signal, limit]) : limit });
+  } catch {
+    throw new HistoryError('The control process did not answer', null);
+  }
+  if (response.ok) return response;
+  const problem = problemSchema.safeParse(await response.json().catch(() => null));
+  throw problem.success
+    ? new HistoryError(describeProblem(problem.data as Problem), problem.data as Problem)
+    : new HistoryError(`The control process answered ${response.status}`, null);
+}
+
+function query(range: Range, more: Record<string, string>): string {
+  const given = Object.entries(range).map(([name, at]) => [name, String(Math.round(at))]);
+  return String(new URLSearchParams([...given, ...Object.entries(more)]));
+}
+
+/** Series asked for at once; the server refuses more than 50. */
+const NAMES_MAX = 40;
+
+/** What the charts draw, at a step. */
+export async function fetchSeries(range: Range, stepMs: number): Promise<Series[]> {
+  const parts: string[] = [];
+  for (let from = 0; from < CHARTED_METRICS.length; from += NAMES_MAX) {
+    parts.push(CHARTED_METRICS.slice(from, from + NAMES_MAX).join(','));
+  }
+  const answers = await Promise.all(
+    parts.map(async (names) => {
+      const response = await getHistory(`/api/v1/series?${query(range, { names, stepMs: String(stepMs) })}`);
+      return ((await response.json()) as { series: Series[] }).series;
+    }),
+  );
+  return answers.flat();
+}
+
+/** Every fact of a stretch of time, page by page, with what held at its start. */
+export async function fetchWindow(range: Range): Promise<TimelineWindow> {
+  let window: TimelineWindow | null = null;
+  for (;;) {
+    // The first answer says what its range was; the pages after it are of the same one.
+    const asked: Range = window ? { fromMs: window.fromMs, toMs: window.toMs } : range;
+    const after: string = String(window?.facts.at(-1)?.seq ?? 0);
+    const response = await getHistory(`/api/v1/timeline/window?${query(asked, { after })}`);
+    const page = (await response.json()) as TimelineWindow;
+    window = window
+      ? { ...page, facts: [...window.facts, ...page.facts], gap: window.gap || page.gap }
+      : page;
+    if (!page.more) return window;
+  }
+}

@@ -1,0 +1,126 @@
+'use client';
+
+import { type LiveState, useConnection } from '../stores/connection-store.ts';
+import { useFaults } from '../stores/faults-store.ts';
+import { serverNow, useSystem } from '../stores/state-store.ts';
+import { staleClass, useLive } from '../use-live.ts';
+import { spokenDuration } from '../visual/quantity.ts';
+import { CHIP, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
+import { useClock } from '../visual/use-clock.ts';
+import {
+  type Answer,
+  brokenAnswer,
+  byGravity,
+  isAbnormal,
+  lossAnswer,
+  notOursAnswer,
+  recoveryAnswer,
+} from './wall-answers.ts';
+
+/** Lines of an answer that a room can take in. */
+const LINES = 5;
+const COLUMNS = ['', 'wide:grid-cols-1', 'wide:grid-cols-2', 'wide:grid-cols-3', 'wide:grid-cols-2'] as const;
+
+const BORDER: Partial<Record<Status, string>> = {
+  loss: 'border-loss!',
+  open: 'border-open!',
+  half: 'border-half!',
+  degraded: 'border-degraded!',
+  injected: 'border-injected!',
+  recovered: 'border-recovered!',
+};
+
+/** What have we broken, what broke by itself, is work lost, is it recovering: the gravest first and large. */
+export function WallAnswers() {
+  const nowMs = useClock(500);
+  const state = useSystem((store) => store.state);
+  const faults = useFaults((store) => store.faults);
+  const live = useLive();
+  const tickAt = useConnection((store) => store.tickAt);
+  const pipeline = state?.pipeline ?? null;
+  const stale = staleClass(live, pipeline?.ageMs);
+  const answers = byGravity([
+    brokenAnswer(faults, nowMs),
+    notOursAnswer(state, faults ?? []),
+    lossAnswer(pipeline?.ledger ?? null),
+    recoveryAnswer(pipeline, serverNow()),
+  ]);
+  const abnormal = answers.filter(isAbnormal);
+  const well = answers.filter((answer) => !isAbnormal(answer));
+  return (
+    <>
+      {stale && state && (
+        <p className="text-[24px] font-semibold text-degraded-ink" data-testid="wall-stale" role="status">
+          Not the present:{' '}
+          {staleReason(live, tickAt === null ? null : nowMs - tickAt, pipeline?.ageMs ?? null)}
+        </p>
+      )}
+      {abnormal.length > 0 && (
+        <ul className={`grid min-h-0 flex-1 auto-rows-fr gap-3 ${COLUMNS[abnormal.length]}`}>
+          {abnormal.map((answer) => (
+            <LargeAnswer answer={answer} key={answer.id} stale={stale} />
+          ))}
+        </ul>
+      )}
+      {well.length > 0 && (
+        <ul className={`grid gap-3 ${COLUMNS[well.length]} ${abnormal.length === 0 ? 'min-h-0 flex-1' : ''}`}>
+          {well.map((answer) => (
+            <WellAnswer answer={answer} key={answer.id} stale={stale} />
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
+/** Who is silent, and for how long, ms. */
+function staleReason(live: LiveState, tickAgeMs: number | null, reportAgeMs: number | null): string {
+  if (live === 'connecting') return 'connecting';
+  if (live === 'stale' || live === 'no-data')
+    return tickAgeMs === null ? 'no data yet' : `no data for ${spokenDuration(tickAgeMs)}`;
+  if (reportAgeMs === null) return 'the pipeline does not report';
+  return `the pipeline was last heard ${spokenDuration(reportAgeMs)} ago`;
+}
+
+function LargeAnswer({ answer, stale }: { answer: Answer; stale: string }) {
+  const { id, question, status, headline, lines } = answer;
+  return (
+    <li
+      className={`panel flex min-h-0 min-w-0 flex-col gap-2 overflow-hidden border-4! px-5 py-3 ${BORDER[status] ?? ''} ${status === 'injected' ? 'hatch' : ''} ${stale}`}
+      data-status={status}
+      data-testid={`wall-${id}`}
+    >
+      <h2 className="text-[22px] font-semibold text-muted">{question}</h2>
+      <p className={`flex items-center gap-3 text-[40px] leading-tight font-bold ${INK[status]}`}>
+        <StatusMark size={34} status={status} />
+        {headline}
+      </p>
+      {lines.slice(0, LINES).map((line) => (
+        <p className="text-[24px] [overflow-wrap:anywhere]" key={line}>
+          {line}
+        </p>
+      ))}
+      {lines.length > LINES && <p className="text-[22px] text-muted">and {lines.length - LINES} more</p>}
+    </li>
+  );
+}
+
+function WellAnswer({ answer, stale }: { answer: Answer; stale: string }) {
+  const { id, question, status, headline, lines } = answer;
+  return (
+    <li
+      className={`panel flex min-w-0 flex-wrap content-center items-baseline gap-x-4 px-5 py-3 ${stale}`}
+      data-status={status}
+      data-testid={`wall-${id}`}
+    >
+      <h2 className="text-[22px] font-semibold text-muted">{question}</h2>
+      <p
+        className={`inline-flex items-center gap-2 rounded border-0 text-[28px] font-semibold ${CHIP.normal}`}
+      >
+        <StatusMark size={20} status="normal" />
+        {headline}
+      </p>
+      {lines[0] && <p className="text-muted">{lines[0]}</p>}
+    </li>
+  );
+}
