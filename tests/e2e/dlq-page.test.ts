@@ -160,6 +160,23 @@ describe('/dlq', () => {
     expect((await system.state()).pipeline?.ledger.lost).toBe(0);
   });
 
+  it('says of a partial upload that only its camera can send it again, and leads to the upload that came of it', async () => {
+    const half = await system.startFault('ftp', 'upload_timeout', { failFirst: 1 });
+    const letter = await until('its camera has sent it again', 40_000, async () =>
+      (await lettersOf(half.id)).find(({ queue, resentAs }) => queue === 'upload' && resentAs !== undefined),
+    );
+    await system.stopFault(half.id);
+    await page.goto(`${system.url}/dlq?queue=upload&fault=${half.id}`);
+    await untilText('dlq-redrive-group-reason', 'only the camera can send it again');
+    const refused = await system.api('POST', `/dlq/${letter.id}/redrive`);
+    expect(refused).toMatchObject({ status: 409, body: { code: 'NOT_REDRIVABLE' } });
+    await page.locator(`[data-testid="dlq-letter"][data-id="${letter.id}"]`).getByTestId('dlq-peek').click();
+    await untilText('dlq-resent-as', letter.resentAs ?? 'an upload');
+    const href = await page.getByTestId('dlq-resent-as').evaluate((link) => (link as HTMLAnchorElement).href);
+    expect((await fetch(href)).status).toBe(200);
+    await page.goto(`${system.url}/dlq`);
+  });
+
   it('never shows an old list as present: a pipeline that hangs turns every button off', async () => {
     const more = await refuseFrames();
     await until('there are letters', 20_000, async () => (await total()) > 3);
