@@ -55,7 +55,6 @@ describe('/dlq', () => {
     expect(await page.getByTestId('dlq-group').count()).toBe(groups.length);
     await page.getByTestId('dlq-queue').selectOption('detection');
     await page.getByTestId('dlq-fault').selectOption(fault.id);
-    await page.getByTestId('dlq-group-open').first().click();
     await untilText('dlq-range', '1–50 of');
     expect(page.url()).toContain(`fault=${fault.id}`);
     await page.getByTestId('dlq-older').click();
@@ -66,8 +65,11 @@ describe('/dlq', () => {
     await shown?.getByTestId('dlq-peek').click();
     await untilText('dlq-peeked', letter?.uploadId ?? 'a letter that is there');
     await untilText('dlq-peeked', 'yolo26');
+    await page.getByTestId('dlq-group-open').first().click();
+    await untilText('dlq-range', `of ${groups[0]?.count}`);
+    expect(page.url()).toContain('signature=');
     await page.reload();
-    await untilText('dlq-range', '1–50 of');
+    await untilText('dlq-range', `of ${groups[0]?.count}`);
     expect(letterFile()).toBe(before);
   });
 
