@@ -49,12 +49,13 @@ function useReloads(): void {
   useEffect(() => {
     const { filter, group } = readAddress(window.location.search);
     void show(filter, group);
-    return () => clearTimeout(pending.current);
+    return () => {
+      clearTimeout(pending.current);
+      pending.current = undefined;
+    };
   }, []);
   useEffect(() => {
     if (changes === null || pending.current !== undefined) return;
-    const { readAt, failure } = useDlq.getState().groups;
-    if (readAt === null && failure === null) return; // the first look is under way
     pending.current = setTimeout(() => {
       pending.current = undefined;
       void reload();

@@ -82,7 +82,9 @@ function Group({ group, selected, redrive, onPurge }: GroupProps) {
   const { queue, signature, count: inWindow, total, redrivable, newestAt, oldestAt } = group;
   const toggle = () => {
     void show(view, selected ? null : { queue, signature });
-    document.getElementById('dlq-letters')?.scrollIntoView({ block: 'nearest' });
+    // Where the two stand below each other, the letters would come into a part that is not seen.
+    const below = !window.matchMedia('(min-width: 80rem)').matches;
+    if (below && !selected) document.getElementById('dlq-letters')?.scrollIntoView();
   };
   return (
     <li

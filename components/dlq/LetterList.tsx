@@ -29,7 +29,7 @@ export function LetterList() {
   return (
     <section
       aria-label="Letters"
-      className={`panel min-w-0 ${data && old ? 'stale' : ''}`}
+      className={`panel min-w-0 scroll-mt-64 ${data && old ? 'stale' : ''}`}
       data-testid="dlq-letters"
       id="dlq-letters"
     >

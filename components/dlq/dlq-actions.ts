@@ -23,7 +23,7 @@ async function told<T>(asking: Promise<Answer<T>>, words: (data: T) => string): 
   const answer = await asking;
   if (answer.ok) say(words(answer.data));
   else say(answer.text, true);
-  await reload();
+  await reload(true);
   return answer.ok;
 }
 

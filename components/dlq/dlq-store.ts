@@ -78,7 +78,7 @@ export async function show(filter: Filter, group: GroupKey | null): Promise<void
   const before = useDlq.getState();
   const same = filter.queue === before.filter.queue && filter.faultId === before.filter.faultId;
   const groups = same ? before.groups : NOTHING;
-  useDlq.setState({ filter, group, groups, cursors: [null], open: null, letters: NOTHING });
+  useDlq.setState({ filter, group, groups, cursors: [null], open: null, letters: NOTHING, message: null });
   await reload();
 }
 
@@ -87,10 +87,13 @@ export async function showPage(cursors: readonly (string | null)[]): Promise<voi
   await reloadLetters();
 }
 
-/** Looks again at what is shown. A later page stays as it was read: its reader is in the middle of it. */
-export async function reload(): Promise<void> {
+/**
+ * Looks again because something has changed. A later page stays as it was read, its reader is in the middle of it;
+ * unless it was its reader who changed something.
+ */
+export async function reload(byReader = false): Promise<void> {
   const { cursors } = useDlq.getState();
-  await Promise.all([reloadGroups(), cursors.length === 1 ? reloadLetters() : undefined]);
+  await Promise.all([reloadGroups(), byReader || cursors.length === 1 ? reloadLetters() : undefined]);
 }
 
 async function reloadGroups(): Promise<void> {

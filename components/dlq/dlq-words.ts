@@ -4,14 +4,22 @@ import type { Fault } from '#lib/protocol/faults.ts';
 import { inSentence } from '../faults/fault-words.ts';
 import { count } from '../visual/quantity.ts';
 
-/** `yolo26 HTTP 5xx`; the id's end for a fault of which no fact is at hand. */
+/** `yolo26 server error`; the id's end for a fault of which no fact is at hand. */
 export function faultName(id: string, active: readonly Fault[], facts: readonly Fact[]): string {
-  const known =
-    active.find((fault) => fault.id === id) ??
-    facts.flatMap((fact) =>
-      fact.type === 'faultStarted' && fact.data.fault.id === id ? [fact.data.fault] : [],
-    )[0];
+  const known = active.find((fault) => fault.id === id) ?? startedIn(facts).get(id);
   return known ? `${known.service} ${inSentence(known.title)}` : `fault …${id.slice(-6)}`;
+}
+
+/** Many names are asked for of the same facts: they are gone through once. */
+let started: { of: readonly Fact[]; byId: ReadonlyMap<string, Fault> } = { of: [], byId: new Map() };
+
+function startedIn(facts: readonly Fact[]): ReadonlyMap<string, Fault> {
+  if (started.of !== facts) {
+    const byId = new Map<string, Fault>();
+    for (const fact of facts) if (fact.type === 'faultStarted') byId.set(fact.data.fault.id, fact.data.fault);
+    started = { of: facts, byId };
+  }
+  return started.byId;
 }
 
 /** Ours, not ours, or some of both. */

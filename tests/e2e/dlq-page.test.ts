@@ -55,7 +55,6 @@ describe('/dlq', () => {
     expect(await page.getByTestId('dlq-group').count()).toBe(groups.length);
     await page.getByTestId('dlq-queue').selectOption('detection');
     await page.getByTestId('dlq-fault').selectOption(fault.id);
-    await page.getByTestId('dlq-group-open').first().click();
     await untilText('dlq-range', '1–50 of');
     expect(page.url()).toContain(`fault=${fault.id}`);
     await page.getByTestId('dlq-older').click();
@@ -66,8 +65,12 @@ describe('/dlq', () => {
     await shown?.getByTestId('dlq-peek').click();
     await untilText('dlq-peeked', letter?.uploadId ?? 'a letter that is there');
     await untilText('dlq-peeked', 'yolo26');
+    const [largest] = (await groupsOf(`?queue=detection&faultId=${fault.id}`)).groups;
+    await page.getByTestId('dlq-group-open').first().click();
+    await untilText('dlq-range', `of ${largest?.total}`);
+    expect(page.url()).toContain('signature=');
     await page.reload();
-    await untilText('dlq-range', '1–50 of');
+    await untilText('dlq-range', `of ${largest?.total}`);
     expect(letterFile()).toBe(before);
   });
 
@@ -160,6 +163,23 @@ describe('/dlq', () => {
     expect((await system.state()).pipeline?.ledger.lost).toBe(0);
   });
 
+  it('says of a partial upload that only its camera can send it again, and leads to the upload that came of it', async () => {
+    const half = await system.startFault('ftp', 'upload_timeout', { failFirst: 1 });
+    const letter = await until('its camera has sent it again', 40_000, async () =>
+      (await lettersOf(half.id)).find(({ queue, resentAs }) => queue === 'upload' && resentAs !== undefined),
+    );
+    await system.stopFault(half.id);
+    await page.goto(`${system.url}/dlq?queue=upload&fault=${half.id}`);
+    await untilText('dlq-redrive-group-reason', 'only the camera can send it again');
+    const refused = await system.api('POST', `/dlq/${letter.id}/redrive`);
+    expect(refused).toMatchObject({ status: 409, body: { code: 'NOT_REDRIVABLE' } });
+    await page.locator(`[data-testid="dlq-letter"][data-id="${letter.id}"]`).getByTestId('dlq-peek').click();
+    await untilText('dlq-resent-as', letter.resentAs ?? 'an upload');
+    const href = await page.getByTestId('dlq-resent-as').evaluate((link) => (link as HTMLAnchorElement).href);
+    expect((await fetch(href)).status).toBe(200);
+    await page.goto(`${system.url}/dlq`);
+  });
+
   it('never shows an old list as present: a pipeline that hangs turns every button off', async () => {
     const more = await refuseFrames();
     await until('there are letters', 20_000, async () => (await total()) > 3);
@@ -199,8 +219,8 @@ async function total(): Promise<number> {
   return (await system.api<DlqPage>('GET', '/dlq?limit=1')).body.total;
 }
 
-async function groupsOf(): Promise<DlqGroups> {
-  return (await system.api<DlqGroups>('GET', '/dlq/groups')).body;
+async function groupsOf(query = ''): Promise<DlqGroups> {
+  return (await system.api<DlqGroups>('GET', `/dlq/groups${query}`)).body;
 }
 
 async function lettersOf(faultId?: string): Promise<DeadLetter[]> {
