@@ -1,12 +1,5 @@
 'use client';
 
-import { type LiveState, useConnection } from '../stores/connection-store.ts';
-import { useFaults } from '../stores/faults-store.ts';
-import { serverNow, useSystem } from '../stores/state-store.ts';
-import { staleClass, useLive } from '../use-live.ts';
-import { spokenDuration } from '../visual/quantity.ts';
-import { CHIP, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
-import { useClock } from '../visual/use-clock.ts';
 import {
   type Answer,
   brokenAnswer,
@@ -15,7 +8,14 @@ import {
   lossAnswer,
   notOursAnswer,
   recoveryAnswer,
-} from './wall-answers.ts';
+} from '../answers/answers.ts';
+import { type LiveState, useConnection } from '../stores/connection-store.ts';
+import { useFaults } from '../stores/faults-store.ts';
+import { serverNow, useSystem } from '../stores/state-store.ts';
+import { staleClass, useLive } from '../use-live.ts';
+import { spokenDuration } from '../visual/quantity.ts';
+import { CHIP, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
+import { useClock } from '../visual/use-clock.ts';
 
 /** Lines of an answer that a room can take in. */
 const LINES = 5;

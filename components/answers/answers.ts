@@ -6,7 +6,7 @@ import { faultsOn, SEVERITY } from '../services/service-view.ts';
 import { clockDuration, compact, count, spokenDuration } from '../visual/quantity.ts';
 import type { Status } from '../visual/StatusMark.tsx';
 
-/** One of the questions that a glance at the wall must answer. */
+/** One of the questions that a glance must answer. */
 export interface Answer {
   id: 'broken' | 'not-ours' | 'loss' | 'recovery';
   question: string;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Fault } from '#lib/protocol/faults.ts';
 import type { BreakerStatus, LedgerStatus, PipelineReport, QueueStatus, State } from '#lib/protocol/state.ts';
-import { brokenAnswer, byGravity, lossAnswer, notOursAnswer, recoveryAnswer } from './wall-answers.ts';
+import { brokenAnswer, byGravity, lossAnswer, notOursAnswer, recoveryAnswer } from './answers.ts';
 
 const LEDGER = {
   accepted: 1204,
