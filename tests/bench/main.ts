@@ -1,13 +1,18 @@
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { benchDeadLetters } from './dead-letters.ts';
-import type { BenchReport } from './measure.ts';
+import { ArgumentError, type BenchArguments, readArguments } from './main-arguments.ts';
+import { closeSharedSystem } from './main-system.ts';
+import type { BenchPart, BenchReport } from './measure.ts';
 import { benchPolicies } from './policies.ts';
 import { benchProxy } from './proxy.ts';
+import { DOCS_FILE, writeBenchmarkDocs } from './report-docs.ts';
+import { describeMachine, thisMachine } from './report-machine.ts';
+import { printed } from './report-print.ts';
 import { benchStart } from './start.ts';
 import { benchToggle } from './toggle.ts';
 
-const PARTS: Readonly<Record<string, (smoke: boolean) => Promise<BenchReport>>> = {
+/** In the order in which they run. */
+const PARTS: Readonly<Record<string, BenchPart>> = {
   policies: benchPolicies,
   proxy: benchProxy,
   'dead-letters': benchDeadLetters,
@@ -15,49 +20,42 @@ const PARTS: Readonly<Record<string, (smoke: boolean) => Promise<BenchReport>>> 
   toggle: benchToggle,
 };
 
-/** `npm run bench [-- PART …] [--smoke] [--json FILE]`. */
+/** `npm run bench [-- PART …] [--smoke | --long] [--json FILE] [--write-docs]`; a part that fails ends no other. */
 async function main(argv: string[]): Promise<number> {
-  const smoke = argv.includes('--smoke');
-  const jsonAt = argv.indexOf('--json');
-  const jsonFile = jsonAt >= 0 ? argv[jsonAt + 1] : undefined;
-  const wanted = argv.filter(
-    (argument, index) => !argument.startsWith('--') && (jsonAt < 0 || index !== jsonAt + 1),
-  );
-  const unknown = wanted.find((name) => !(name in PARTS));
-  if (unknown || (jsonAt >= 0 && !jsonFile)) {
-    process.stderr.write(
-      unknown
-        ? `Unknown part ${unknown}: expected one of ${Object.keys(PARTS).join(', ')}\n`
-        : 'Expected a file after --json\n',
-    );
+  let given: BenchArguments;
+  try {
+    given = readArguments(argv, Object.keys(PARTS));
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    process.stderr.write(`${error.message}\n`);
     return 2;
   }
-  const reports: BenchReport[] = [];
-  for (const name of wanted.length > 0 ? wanted : Object.keys(PARTS)) {
-    const report = await PARTS[name]?.(smoke);
-    if (!report) continue;
-    reports.push(report);
-    print(report);
+  const machine = thisMachine();
+  process.stdout.write(`${describeMachine(machine)}, commit ${machine.commit}\n`);
+  const measured: { report: BenchReport; tookSeconds: number }[] = [];
+  const failed: string[] = [];
+  for (const name of given.parts) {
+    const startedAt = performance.now();
+    try {
+      const report = await PARTS[name]?.(given.smoke, given.long);
+      if (!report) continue;
+      measured.push({ report, tookSeconds: (performance.now() - startedAt) / 1000 });
+      process.stdout.write(printed(report));
+    } catch (error) {
+      failed.push(name);
+      process.stderr.write(`\n${name} failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+    }
   }
-  const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
-  if (jsonFile) writeFileSync(jsonFile, `${JSON.stringify({ machine, reports }, null, 2)}\n`);
-  return 0;
-}
-
-function print({ part, what, measurements, ratios }: BenchReport): void {
-  const round = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
-  const lines = [
-    `\n${part}: ${what}`,
-    ...measurements.map(
-      ({ name, unit, median, min, max, rounds }) =>
-        `  ${name.padEnd(42)} ${round(median)} ${unit}  (${round(min)}–${round(max)}, ${rounds} rounds)`,
-    ),
-    ...ratios.map(
-      ({ name, value, target, met }) =>
-        `  ${name.padEnd(42)} ${round(value)}  target ${target}${met === false ? '  MISSED' : ''}`,
-    ),
-  ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+  await closeSharedSystem();
+  if (given.jsonFile) {
+    const reports = measured.map(({ report, tookSeconds }) => ({ ...report, tookSeconds }));
+    writeFileSync(given.jsonFile, `${JSON.stringify({ machine, reports, failed }, null, 2)}\n`);
+  }
+  if (given.writesDocs) {
+    writeBenchmarkDocs(measured, machine, Object.keys(PARTS));
+    process.stdout.write(`\nWritten: ${DOCS_FILE}\n`);
+  }
+  return failed.length === 0 ? 0 : 1;
 }
 
 process.exit(await main(process.argv.slice(2)));

@@ -8,12 +8,42 @@ export interface Measurement {
   rounds: number;
 }
 
-/** What a part of the bench reports. `target` is in words; `met` is null when the part has no such target. */
+/** One figure that is compared with a rival or a target. */
+export interface BenchRatio {
+  name: string;
+  value: number;
+  /** In words. */
+  target: string;
+  /** null when there is no such target. */
+  met: boolean | null;
+}
+
+/** What a part of the bench reports. */
 export interface BenchReport {
   part: string;
   what: string;
   measurements: Measurement[];
-  ratios: { name: string; value: number; target: string; met: boolean | null }[];
+  ratios: BenchRatio[];
+  /** How each rival was set up, by its name. @default there is none */
+  rivals?: Readonly<Record<string, string>>;
+  /** What profiles have shown: why a target is missed, what was mended, which cost grows faster than its load. */
+  found?: readonly string[];
+}
+
+/** Smoke keeps the harness alive and measures nothing of worth; long takes an hour where that shows more. */
+export type BenchPart = (smoke: boolean, long: boolean) => Promise<BenchReport>;
+
+export function atMost(name: string, value: number, limit: number): BenchRatio {
+  return { name, value, target: `≤ ${limit}`, met: value <= limit };
+}
+
+export function atLeast(name: string, value: number, limit: number): BenchRatio {
+  return { name, value, target: `≥ ${limit}`, met: value >= limit };
+}
+
+/** A figure without a target. */
+export function shown(name: string, value: number): BenchRatio {
+  return { name, value, target: 'shown', met: null };
 }
 
 export function summarise(name: string, unit: string, samples: readonly number[]): Measurement {
