@@ -51,7 +51,9 @@ export function readArguments(argv: readonly string[], known: readonly string[])
 
 function fileOf(value: string | undefined): string {
   if (value === undefined || value === '' || value.startsWith('-'))
-    throw new ArgumentError(`--json ${value ?? 'without a file'} is not usable: expected the path of a file to write`);
+    throw new ArgumentError(
+      `--json ${value ?? 'without a file'} is not usable: expected the path of a file to write`,
+    );
   const folder = dirname(resolve(value));
   if (!existsSync(folder))
     throw new ArgumentError(

@@ -1,6 +1,6 @@
 import { startTestRedis } from '#tests/support/redis.ts';
 import { type BenchReport, percentile, Samples, summarise } from './measure.ts';
-import { type Child, startChild } from './proxy/child.ts';
+import { type Child, startChild } from './measure-child.ts';
 import type { LoadCalls } from './proxy/load-process.ts';
 import type { ProxyCalls, ProxyRival } from './proxy/proxy-process.ts';
 import { startToxiproxy, type Toxiproxy } from './proxy/toxiproxy.ts';

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { percentile } from '../measure.ts';
-import { answerCalls } from './child.ts';
+import { answerCalls } from '../measure-child.ts';
 import { type BenchProtocol, BULK_BYTES, DIALOGUES, type Exchange } from './wire.ts';
 
 /** One connection with one exchange under way. */

@@ -8,7 +8,7 @@ import { ProxyEffect } from '#lib/chaos/proxy/fault-proxies.ts';
 import { PlainSession } from '#lib/chaos/proxy/plain-session.ts';
 import { ServiceProxy } from '#lib/chaos/proxy/service-proxy.ts';
 import type { SessionFactory } from '#lib/chaos/proxy/session.ts';
-import { answerCalls } from './child.ts';
+import { answerCalls } from '../measure-child.ts';
 import { type BenchProtocol, DIALOGUES } from './wire.ts';
 
 /** What stands in this process: the least that a relay in Node can do, or our proxies in one of three states. */

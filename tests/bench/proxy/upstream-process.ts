@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { answerCalls } from './child.ts';
+import { answerCalls } from '../measure-child.ts';
 import { ANSWERS, type BenchProtocol } from './wire.ts';
 
 /** Stand-in servers that answer what the load generator sends, at the least cost; Redis is the real one. */
