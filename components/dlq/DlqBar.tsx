@@ -2,6 +2,7 @@
 
 import { Download } from 'lucide-react';
 import { useState } from 'react';
+import { REDRIVE_RATE_MAX, REDRIVE_RATE_MIN } from '#lib/protocol/dead-letters.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
@@ -10,7 +11,7 @@ import { exportToFile } from './dlq-actions.ts';
 import { type Filter, show, useDlq } from './dlq-store.ts';
 import { faultName } from './dlq-words.ts';
 import { RedriveButton, useFreshStatus } from './RedriveButton.tsx';
-import { parseRate, RATE_MAX, RATE_MIN, redriveState } from './redrive-state.ts';
+import { parseRate, redriveState } from './redrive-state.ts';
 
 const NO_QUEUES: Readonly<Record<string, number>> = {};
 
@@ -117,7 +118,7 @@ function Rate() {
         onChange={(event) => useDlq.setState({ rate: event.target.value })}
         value={rate}
       />
-      {bad ? `${RATE_MIN} to ${RATE_MAX} a second` : 'a second'}
+      {bad ? `${REDRIVE_RATE_MIN} to ${REDRIVE_RATE_MAX} a second` : 'a second'}
     </label>
   );
 }

@@ -1,4 +1,5 @@
 import type { DlqFilter, DlqTaken } from '#lib/protocol/dead-letters.ts';
+import { saveFile } from '../save-file.ts';
 import { serverNow } from '../stores/state-store.ts';
 import {
   type Answer,
@@ -9,7 +10,6 @@ import {
   purgeAll,
   redriveAll,
   redriveLetter,
-  saveAs,
 } from './dlq-calls.ts';
 import { reload, useDlq } from './dlq-store.ts';
 import { letters } from './dlq-words.ts';
@@ -65,7 +65,7 @@ export async function exportToFile(filter: DlqFilter, mark?: string): Promise<Ex
     say(answer.text, true);
     return null;
   }
-  saveAs(exportName(filter, serverNow()), answer.data.lines);
+  saveFile(exportName(filter, serverNow()), answer.data.lines);
   say(`${letters(answer.data.count)} exported`);
   return answer.data;
 }

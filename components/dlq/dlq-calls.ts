@@ -98,16 +98,6 @@ export async function exportLetters(filter: DlqFilter, mark?: string): Promise<A
   }
 }
 
-/** Gives the browser a file to save. */
-export function saveAs(name: string, content: Blob): void {
-  const url = URL.createObjectURL(content);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000); // the download has begun by then
-}
-
 /** `dead-letters-detection-2026-11-22T14-03-07.jsonl` */
 export function exportName(filter: DlqFilter, at: number): string {
   const when = new Date(at).toISOString().slice(0, 19).replaceAll(':', '-');

@@ -96,20 +96,22 @@ export async function reload(byReader = false): Promise<void> {
   await Promise.all([reloadGroups(), byReader || cursors.length === 1 ? reloadLetters() : undefined]);
 }
 
+/** Looks of one kind in their order: an answer that comes after that to a later look is dropped. */
+const asked = { groups: 0, letters: 0 };
+
 async function reloadGroups(): Promise<void> {
+  const look = ++asked.groups;
   const { queue, faultId } = useDlq.getState().filter;
   const answer = await loadGroups({ queue, faultId });
-  const now = useDlq.getState().filter;
-  if (now.queue !== queue || now.faultId !== faultId) return; // an answer to another question
+  if (look !== asked.groups) return;
   useDlq.setState(({ groups }) => ({ groups: taken(groups, answer) }));
 }
 
 async function reloadLetters(): Promise<void> {
-  const asked = useDlq.getState();
-  const { filter, group, cursors } = asked;
-  const answer = await loadLetters(letterFilter(asked), cursors.at(-1) ?? null);
-  const now = useDlq.getState();
-  if (now.filter !== filter || now.group !== group || now.cursors !== cursors) return;
+  const look = ++asked.letters;
+  const view = useDlq.getState();
+  const answer = await loadLetters(letterFilter(view), view.cursors.at(-1) ?? null);
+  if (look !== asked.letters) return;
   useDlq.setState(({ letters }) => ({ letters: taken(letters, answer) }));
 }
 

@@ -1,3 +1,4 @@
+import { REDRIVE_RATE_MAX, REDRIVE_RATE_MIN } from '#lib/protocol/dead-letters.ts';
 import type { DlqStatus } from '#lib/protocol/state.ts';
 
 export interface RedriveState {
@@ -52,8 +53,5 @@ function sentence(text: string): string {
 /** The rate that was typed, a second; null when it is none that the server takes. */
 export function parseRate(typed: string): number | null {
   const rate = Number(typed.trim().replace(',', '.'));
-  return typed.trim() !== '' && rate >= RATE_MIN && rate <= RATE_MAX ? rate : null;
+  return typed.trim() !== '' && rate >= REDRIVE_RATE_MIN && rate <= REDRIVE_RATE_MAX ? rate : null;
 }
-
-export const RATE_MIN = 0.1;
-export const RATE_MAX = 1000;

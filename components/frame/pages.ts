@@ -5,12 +5,16 @@ export interface PageLink {
   title: string;
 }
 
-/** Where one can go by name. */
+/** The pages beside those of the services; the one list that links and the palette are made of. */
 export const PAGES: readonly PageLink[] = [
   { href: '/', title: 'Console' },
   { href: '/timeline', title: 'Timeline' },
   { href: '/gpu', title: 'GPU' },
-  { href: '/dlq', title: 'All dead letters' },
+  { href: '/dlq', title: 'Dead letters' },
   { href: '/wall', title: 'Wall' },
-  ...SERVICE_NAMES.map((name) => ({ href: `/services/${name}`, title: `Service ${name}` })),
 ];
+
+export const SERVICE_PAGES: readonly PageLink[] = SERVICE_NAMES.map((name) => ({
+  href: `/services/${name}`,
+  title: `Service ${name}`,
+}));

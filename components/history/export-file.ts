@@ -1,4 +1,5 @@
 import type { FactFilter } from '#lib/protocol/fact-filter.ts';
+import { saveFile } from '../save-file.ts';
 import { refuse } from '../stores/faults-store.ts';
 import { serverNow } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
@@ -38,19 +39,10 @@ export async function saveExport(
   try {
     const response = await getHistory(exportPath(subject, format, { fromAt: toAt - windowMs, toAt }, filter));
     const name = /filename="([^"]+)"/.exec(response.headers.get('content-disposition') ?? '')?.[1];
-    save(await response.blob(), name ?? `brownout-${subject}.${format}`);
+    saveFile(name ?? `brownout-${subject}.${format}`, await response.blob());
   } catch (error) {
     const problem = error instanceof HistoryError ? error.problem : null;
     const detail = error instanceof Error ? error.message : String(error);
     refuse('export', problem ?? { code: 'PROCESS_UNAVAILABLE', detail });
   }
-}
-
-function save(file: Blob, name: string): void {
-  const url = URL.createObjectURL(file);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

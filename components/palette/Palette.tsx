@@ -5,7 +5,7 @@ import { useRouter } from 'next/navigation';
 import { startFault, startPreset, stopFaults } from '../desk/fault-commands.ts';
 import { presetFaults, presetService } from '../desk/switch-state.ts';
 import { inSentence } from '../faults/fault-words.ts';
-import { PAGES } from '../frame/pages.ts';
+import { PAGES, SERVICE_PAGES } from '../frame/pages.ts';
 import { haltAll } from '../halt-command.ts';
 import { toLive, zoomTo } from '../history/time-travel.ts';
 import { useCatalogue } from '../stores/catalogue-store.ts';
@@ -62,9 +62,6 @@ export default function Palette() {
           <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'note' })}>
             Write a note
           </Command.Item>
-          <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'dlq' })}>
-            Dead letters
-          </Command.Item>
           <Command.Item className={ITEM} onSelect={act(toLive)}>
             Jump to live
           </Command.Item>
@@ -75,7 +72,7 @@ export default function Palette() {
           ))}
         </Command.Group>
         <Command.Group className={GROUP} heading="Go to">
-          {PAGES.map(({ href, title }) => (
+          {[...PAGES, ...SERVICE_PAGES].map(({ href, title }) => (
             <Command.Item className={ITEM} key={href} onSelect={act(() => router.push(href))}>
               {title}
             </Command.Item>

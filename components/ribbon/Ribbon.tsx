@@ -70,6 +70,7 @@ export function Ribbon({ scale = 1, breakersMax = 5, controls = 'compact' }: Rib
               <Link
                 className="underline decoration-line-strong underline-offset-2 hover:text-ink"
                 href="/timeline"
+                prefetch={false}
               >
                 Timeline
               </Link>

@@ -1,5 +1,6 @@
 import type { Fact } from '#lib/protocol/facts.ts';
 import { timeOfDay } from '../visual/quantity.ts';
+import { factSpans } from './fact-spans.ts';
 import type { Mark } from './ribbon-series.ts';
 
 /** Halts, notes and alerts of the window; a note stands where its writing was begun. */
@@ -9,7 +10,7 @@ export function marksOf(
   toAt: number,
   x: (at: number) => number,
 ): Mark[] {
-  return facts.flatMap((fact): Mark[] => {
+  return factSpans(facts).marks.flatMap((fact): Mark[] => {
     const marked = markOf(fact);
     if (!marked || marked.at < fromAt || marked.at > toAt) return [];
     return [{ x: x(marked.at), kind: marked.kind, texts: [`${timeOfDay(marked.at)} ${marked.text}`] }];

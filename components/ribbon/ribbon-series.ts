@@ -2,6 +2,7 @@ import type { Fact } from '#lib/protocol/facts.ts';
 import type { Fault } from '#lib/protocol/faults.ts';
 import type { BreakerState, Mode } from '#lib/protocol/state.ts';
 import { inSentence } from '../faults/fault-words.ts';
+import { type Change, factSpans } from './fact-spans.ts';
 
 /** A stretch of the time axis, epoch ms. `toAt` null: still going on. */
 export interface Band<T> {
@@ -25,24 +26,18 @@ export function faultBands(
   toAt: number,
   acts: (fault: Fault) => boolean = () => true,
 ): FaultBand[] {
-  const started = new Map<string, { fault: Fault; endedAt: number | null }>();
-  // Before the facts: a fault that was on at their start may end in them.
-  for (const fault of active) started.set(fault.id, { fault, endedAt: null });
-  for (const fact of facts) {
-    if (fact.type === 'faultStarted')
-      started.set(fact.data.fault.id, { fault: fact.data.fault, endedAt: null });
-    if (fact.type === 'faultEnded') {
-      const known = started.get(fact.data.faultId);
-      if (known) known.endedAt = fact.at;
-    }
+  const { started, endedAt: ends } = factSpans(facts);
+  const touching = new Map<string, Fault>();
+  for (const fault of [...active, ...started]) {
+    const endedAt = ends.get(fault.id);
+    if (fault.startedAt > toAt || (endedAt !== undefined && endedAt < fromAt) || !acts(fault)) continue;
+    touching.set(fault.id, fault);
   }
 
   const rowEnds: number[] = [];
   const bands: FaultBand[] = [];
-  const ordered = [...started.values()].sort((a, b) => a.fault.startedAt - b.fault.startedAt);
-  for (const { fault, endedAt } of ordered) {
-    if (!acts(fault)) continue;
-    if (fault.startedAt > toAt || (endedAt !== null && endedAt < fromAt)) continue;
+  for (const fault of [...touching.values()].sort((a, b) => a.startedAt - b.startedAt)) {
+    const endedAt = ends.get(fault.id) ?? null;
     let row = rowEnds.findIndex((end) => end <= fault.startedAt);
     if (row < 0) row = rowEnds.length < FAULT_ROWS_MAX ? rowEnds.length : FAULT_ROWS_MAX - 1;
     rowEnds[row] = endedAt ?? Number.POSITIVE_INFINITY;
@@ -71,10 +66,7 @@ export function modeBands(
   fromAt: number,
   toAt: number,
 ): Band<Mode>[] {
-  const changes = facts.flatMap((fact) =>
-    fact.type === 'modeChanged' ? [{ at: fact.at, from: fact.data.from, to: fact.data.to }] : [],
-  );
-  return bandsOf(changes, now, fromAt, toAt);
+  return bandsOf(factSpans(facts).modes, now, fromAt, toAt);
 }
 
 /** States of each breaker that was anything but CLOSED in the window, ordered by name. */
@@ -84,24 +76,13 @@ export function breakerBands(
   fromAt: number,
   toAt: number,
 ): { name: string; bands: Band<BreakerState>[] }[] {
-  const changes = new Map<string, Change<BreakerState>[]>();
+  const changes = new Map<string, readonly Change<BreakerState>[]>();
   for (const name of now.keys()) changes.set(name, []);
-  for (const fact of facts) {
-    if (fact.type !== 'breakerChanged') continue;
-    const list = changes.get(fact.data.breaker) ?? [];
-    list.push({ at: fact.at, from: fact.data.from, to: fact.data.to });
-    changes.set(fact.data.breaker, list);
-  }
+  for (const [name, list] of factSpans(facts).breakers) changes.set(name, list);
   return [...changes]
     .map(([name, list]) => ({ name, bands: bandsOf(list, now.get(name) ?? null, fromAt, toAt) }))
     .filter(({ bands }) => bands.some((band) => band.value !== 'CLOSED'))
     .sort((a, b) => a.name.localeCompare(b.name));
-}
-
-interface Change<T> {
-  at: number;
-  from: T;
-  to: T;
 }
 
 function bandsOf<T>(changes: readonly Change<T>[], now: T | null, fromAt: number, toAt: number): Band<T>[] {

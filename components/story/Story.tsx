@@ -23,8 +23,9 @@ export function Story({ service }: { service?: ServiceName }) {
   const all = useFacts((log) => log.facts);
   const gaps = useFacts((log) => log.gaps);
   const facts = useMemo(() => (service ? factsAbout(service, all) : all), [service, all]);
-  const since = useMemo(() => sinceFault(facts), [facts]);
-  const lines = useMemo(() => facts.slice(-LINES_MAX).reverse(), [facts]);
+  const newest = useMemo(() => facts.slice(-LINES_MAX), [facts]);
+  const since = useMemo(() => sinceFault(newest), [newest]);
+  const lines = useMemo(() => newest.toReversed(), [newest]);
   return (
     <section
       aria-label="Story"

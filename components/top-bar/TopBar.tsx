@@ -1,6 +1,7 @@
 'use client';
 
 import { Command, Eye, Moon, OctagonX, Pause, Play, Sun } from 'lucide-react';
+import { PageLinks } from '../frame/PageLinks.tsx';
 import { haltAll, useHalt } from '../halt-command.ts';
 import { serverNow, useSystem } from '../stores/state-store.ts';
 import { toggleTheme, useView } from '../stores/view-store.ts';
@@ -39,6 +40,7 @@ export function TopBar() {
           {operators.length} {operators.length === 1 ? 'viewer' : 'viewers'}
         </span>
       )}
+      <PageLinks className="ml-2 max-wide:hidden" />
       <div className="ml-auto flex items-center gap-1.5 wide:gap-2">
         <button
           aria-pressed={frozen}

@@ -133,3 +133,5 @@ export interface DlqTaken {
 
 /** A second, unless another rate is asked for. */
 export const REDRIVE_RATE_DEFAULT = 10;
+export const REDRIVE_RATE_MIN = 0.1;
+export const REDRIVE_RATE_MAX = 1000;

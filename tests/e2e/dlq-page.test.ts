@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DeadLetter, DlqGroups, DlqPage } from '#lib/protocol/dead-letters.ts';
 import type { Fault } from '#lib/protocol/faults.ts';
+import { axeViolations } from '#tests/support/axe.ts';
 import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
 import { untilAttribute } from '#tests/support/console-page.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
@@ -203,7 +203,7 @@ describe('/dlq', () => {
       expect(
         await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
       ).toBeLessThanOrEqual(0);
-      expect(await violations()).toEqual([]);
+      expect(await axeViolations(page)).toEqual([]);
       await page.getByRole('button', { name: /(Light|Dark) theme/ }).click();
     }
     expect(await page.getByTestId('halt-button').isVisible()).toBe(true);
@@ -262,11 +262,4 @@ async function untilText(testId: string, text: string): Promise<void> {
     const found = (await page.getByTestId(testId).first().textContent()) ?? '';
     return found.replaceAll('\u202f', '').includes(text);
   });
-}
-
-async function violations(): Promise<string[]> {
-  const found = await new AxeBuilder({ page }).analyze();
-  return found.violations.flatMap(({ id, nodes }) =>
-    nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`),
-  );
 }

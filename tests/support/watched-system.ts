@@ -1,11 +1,12 @@
 import type { Page } from 'playwright-core';
-import { startBrowser } from './browser.ts';
+import { startBrowser, type TestBrowser } from './browser.ts';
 import { type System, type SystemOptions, startSystem } from './system.ts';
 import { until } from './until.ts';
 
 /** A system at work, its first event stored, and its console open in a real browser. */
 export interface WatchedSystem {
   system: System;
+  browser: TestBrowser;
   page: Page;
   close(): Promise<void>;
 }
@@ -23,7 +24,7 @@ export async function startWatchedSystem(options: SystemOptions = { cameraRate: 
       40_000,
       async () => (await system.sql('select 1 from events limit 1')).length > 0,
     );
-    return { system, page, close };
+    return { system, browser, page, close };
   } catch (error) {
     await close();
     throw error;

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import type { DlqFilter, DlqTaken } from '../../../lib/protocol/dead-letters.ts';
+import {
+  type DlqFilter,
+  type DlqTaken,
+  REDRIVE_RATE_MAX,
+  REDRIVE_RATE_MIN,
+} from '../../../lib/protocol/dead-letters.ts';
 import type { AgentGateway } from '../agent-gateway.ts';
 import { Refusal } from '../problem.ts';
 import { exportLetters, staleMark } from './dlq-export.ts';
@@ -26,7 +31,7 @@ const exportQuery = z.strictObject({ ...filter, signature, mark: mark.optional()
 const redriveBody = z.strictObject({
   ...filter,
   signature,
-  ratePerSecond: z.number().min(0.1).max(1000).optional(),
+  ratePerSecond: z.number().min(REDRIVE_RATE_MIN).max(REDRIVE_RATE_MAX).optional(),
 });
 const reason = text(500).default('purged by hand');
 const purgeBody = z.strictObject({ ...filter, signature, mark, reason });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FACT_SERVICES, FACT_TYPES, passesFilter } from '../../../lib/protocol/fact-filter.ts';
-import { EXPORT_FORMATS, factsCsv, factsJson, fileResponse, seriesCsv } from '../export-files.ts';
+import { EXPORT_FORMATS, factsCsv, factsJson, fileResponse, seriesCsv, seriesJson } from '../export-files.ts';
 import { readFactWindow } from '../fact-window.ts';
 import { MAX_POINTS, MAX_RANGE_MS, readHistory } from '../history.ts';
 import { invalidInput, Refusal } from '../problem.ts';
@@ -87,8 +87,8 @@ export function addTimelineRoutes(context: EndpointContext, sources: ReadSources
           allowed: `at most ${last} for this start`,
         });
       }
-      const body = query.format === 'csv' ? factsCsv(window.facts) : factsJson(window);
-      return fileResponse('facts', query.format, window, body);
+      const parts = query.format === 'csv' ? factsCsv(window.facts) : factsJson(window);
+      return fileResponse('facts', query.format, window, parts);
     },
   );
   endpoint(
@@ -111,8 +111,9 @@ export function addTimelineRoutes(context: EndpointContext, sources: ReadSources
       const stepMs = query.stepMs ?? fittingStep(toMs - fromMs);
       const names = seriesNames(query.names);
       const series = await readHistory({ hub, recorder }, { names, fromMs, toMs, stepMs });
-      const body = query.format === 'csv' ? seriesCsv(series) : JSON.stringify({ fromMs, toMs, series });
-      return fileResponse('series', query.format, { fromMs, toMs }, body);
+      const range = { fromMs, toMs };
+      const parts = query.format === 'csv' ? seriesCsv(series) : seriesJson(range, series);
+      return fileResponse('series', query.format, range, parts);
     },
   );
 }

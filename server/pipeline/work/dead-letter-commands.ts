@@ -122,11 +122,14 @@ export class DeadLetterCommands {
     return { task: (await this.#tasks.cancel(queue, `cancelled by ${by}`)) ?? null };
   }
 
-  /** Removes a letter for good. An accepted upload that is nowhere else is then dropped, by name. */
+  /**
+   * Removes a letter for good, unless it is being given back. An accepted upload that is nowhere else is then dropped,
+   * by name.
+   */
   async purge({ id, reason }: Request<'dlq:purge'>): Answer<'dlq:purge'> {
     const { store } = this.#options;
     const letter = store.get(id);
-    if (!letter) return { purged: false };
+    if (!letter || !store.holds(id)) return { purged: false };
     await this.#dropUploads([letter], reason);
     return { purged: await store.purge(id, reason) };
   }
