@@ -1,6 +1,7 @@
 'use client';
 
 import dynamic from 'next/dynamic';
+import { AnswerStrip } from './answers/AnswerStrip.tsx';
 import { HaltedBanner } from './banner/HaltedBanner.tsx';
 import { ModeBanner } from './banner/ModeBanner.tsx';
 import { ChartGrid } from './charts/ChartGrid.tsx';
@@ -28,6 +29,7 @@ export function Console() {
       <div className="sticky top-0 z-20 -mx-2 flex flex-col gap-1.5 bg-ground px-2 pb-1 max-wide:-mt-2 max-wide:border-b max-wide:border-line max-wide:pt-2 wide:static wide:pb-0">
         <TopBar />
         <ModeBanner />
+        <AnswerStrip />
         <HaltedBanner />
         <Tabs />
       </div>

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Fault } from '#lib/protocol/faults.ts';
 import type { BreakerStatus, LedgerStatus, PipelineReport, QueueStatus, State } from '#lib/protocol/state.ts';
-import { brokenAnswer, byGravity, lossAnswer, notOursAnswer, recoveryAnswer } from './answers.ts';
+import {
+  brokenAnswer,
+  byGravity,
+  currentReport,
+  lossAnswer,
+  notOursAnswer,
+  recoveryAnswer,
+} from './answers.ts';
 
 const LEDGER = {
   accepted: 1204,
@@ -126,6 +133,17 @@ describe('notOursAnswer', () => {
     expect(notOursAnswer(state, []).lines).toEqual(['process cameras is DOWN', 'proxy does not report']);
   });
 
+  it('tells of a process that is there and hangs, and not of a moment of silence', () => {
+    const agent = (name: string, lastSeenMs: number) => ({ name, connected: true, lastSeenMs });
+    const agents = [agent('pipeline', 14_000), agent('cameras', 1_500)] as State['agents'];
+    const silent = makeState({ agents, mode: null });
+    expect(notOursAnswer(silent, []).lines).toEqual(['pipeline does not report']);
+    const paused = { processes: [{ name: 'pipeline', state: 'paused' }], ageMs: 0 };
+    expect(notOursAnswer({ ...silent, supervisor: paused as State['supervisor'] }, []).status).toBe(
+      'unknown',
+    );
+  });
+
   it('does not call silence well', () => {
     expect(notOursAnswer(null, []).status).toBe('unknown');
     expect(notOursAnswer(makeState({ pipeline: null }), []).status).toBe('unknown');
@@ -193,5 +211,13 @@ describe('byGravity', () => {
       notOursAnswer(makeState({ modeCause: [{ service: 'redis', origin: 'organic', text: 'x' }] }), []),
     ];
     expect(byGravity(answers).map(({ id }) => id)).toEqual(['loss', 'not-ours', 'broken', 'recovery']);
+  });
+});
+
+describe('currentReport', () => {
+  it('is null once the mode is unknown, whatever was reported last', () => {
+    expect(currentReport(makeState())).not.toBeNull();
+    expect(currentReport(makeState({ mode: null }))).toBeNull();
+    expect(currentReport(null)).toBeNull();
   });
 });

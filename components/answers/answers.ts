@@ -46,17 +46,28 @@ export function brokenAnswer(
   };
 }
 
+/**
+ * The pipeline's report; null once it is so old that the mode is unknown: what was well then says nothing of now.
+ */
+export function currentReport(state: State | null): State['pipeline'] {
+  return state && state.mode !== null ? state.pipeline : null;
+}
+
+/** A process connected but silent for longer hangs; a busy machine's hiccups are shorter, ms. */
+const SILENT_MS = 5_000;
+
 /** What broke that we did not break? */
 export function notOursAnswer(state: State | null, faults: readonly Fault[]): Answer {
   const base = { id: 'not-ours', question: 'Not ours' } as const;
   if (!state) return { ...base, status: 'unknown', headline: 'Not known yet', lines: [] };
+  const report = currentReport(state);
   const organic = new Map<string, string>();
   for (const cause of state.modeCause)
     if (cause.origin === 'organic') organic.set(cause.service, causeText(cause));
-  for (const { name, healthy, origin, error } of state.pipeline?.services ?? [])
+  for (const { name, healthy, origin, error } of report?.services ?? [])
     if (!healthy && origin === 'organic' && !organic.has(name))
       organic.set(name, causeText({ service: name, text: error ?? 'down' }));
-  for (const { name, organic: failures } of state.pipeline?.dependencies ?? [])
+  for (const { name, organic: failures } of report?.dependencies ?? [])
     if (failures > 0 && !organic.has(name))
       organic.set(name, `${name}: ${count(failures)} failed ${failures === 1 ? 'call' : 'calls'} in 10 s`);
   const away = new Set<string>();
@@ -66,14 +77,15 @@ export function notOursAnswer(state: State | null, faults: readonly Fault[]): An
     away.add(name);
     organic.set(`process ${name}`, `process ${name} is DOWN`);
   }
-  for (const { name, connected } of state.agents)
-    if (!connected && !away.has(name)) organic.set(`agent ${name}`, `${name} does not report`);
+  for (const { name, connected, lastSeenMs } of state.agents)
+    if ((!connected || (lastSeenMs ?? 0) > SILENT_MS) && !away.has(name))
+      organic.set(`agent ${name}`, `${name} does not report`);
   const lines = [...organic.values()];
   if (lines.length > 0) {
     const headline = lines.length === 1 ? '1 thing is wrong' : `${lines.length} things are wrong`;
     return { ...base, status: 'open', headline, lines };
   }
-  if (!state.pipeline) return { ...base, status: 'unknown', headline: 'No report from the pipeline', lines };
+  if (!report) return { ...base, status: 'unknown', headline: 'No report from the pipeline', lines };
   return { ...base, status: 'normal', headline: 'Nothing', lines };
 }
 

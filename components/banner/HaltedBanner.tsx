@@ -38,7 +38,7 @@ export function HaltedBanner() {
           {halted.reason && <span className="font-normal text-muted"> · {halted.reason}</span>}
         </p>
         {receipt && (
-          <p className="text-muted">
+          <p className="text-muted max-wide:line-clamp-2">
             {receipt.faults.length === 0
               ? 'No fault was on'
               : `${receipt.faults.length} ${receipt.faults.length === 1 ? 'fault' : 'faults'} ended`}{' '}
@@ -50,7 +50,7 @@ export function HaltedBanner() {
                 {fault.acknowledged ? `${Math.round(fault.acknowledgedInMs)} ms` : <b>not acknowledged</b>}
               </span>
             ))}
-            {remaining.length > 0 && ` · still recovering: ${remaining.join(', ')}`}
+            {remaining.length > 0 && ` · not yet well at that moment: ${remaining.join(', ')}`}
           </p>
         )}
         {late.length > 0 && (

@@ -10,14 +10,19 @@ import { StatusMark } from '../visual/StatusMark.tsx';
 export function LedgerSentence() {
   const ledger = useSystem((store) => store.state?.pipeline?.ledger);
   const ageMs = useSystem((store) => store.state?.pipeline?.ageMs);
+  const silent = useSystem((store) => store.state !== null && store.state.mode === null);
   const live = useLive();
   if (!ledger) {
     return (
       <p className="stale rounded-md border px-2 py-1 text-muted" data-testid="ledger" data-verdict="UNKNOWN">
-        Ledger: no report from the pipeline
+        loss UNKNOWN, no report from the pipeline
       </p>
     );
   }
+  const stale = staleClass(live, ageMs);
+  // Nothing was lost then; whether it is now, only the pipeline could say.
+  const verdict = silent ? 'UNKNOWN' : ledger.verdict;
+  const unreadable = silent ? ['the pipeline'] : ledger.unreadable;
   const bad = ledger.lost > 0 || ledger.doubled > 0;
   const working = ledger.queued + ledger.parked + ledger.inFlight + ledger.inbox;
   const parts: [string, number, string][] = [
@@ -37,17 +42,16 @@ export function LedgerSentence() {
   const always = new Set(['accepted', 'stored', 'in work']);
   return (
     <p
-      className={`flex flex-wrap items-center gap-x-2 gap-y-0.5 rounded-md border px-2.5 py-1 ${bad ? 'border-2 border-loss text-loss-ink' : 'border-line'} ${staleClass(live, ageMs)}`}
+      className={`flex flex-wrap items-center gap-x-2 gap-y-0.5 rounded-md border px-2.5 py-1 ${bad ? 'border-2 border-loss text-loss-ink' : 'border-line'} ${stale}`}
       data-doubled={ledger.doubled}
       data-lost={ledger.lost}
       data-testid="ledger"
-      data-verdict={ledger.verdict}
+      data-verdict={verdict}
       title={
-        ledger.unreadable.length > 0
-          ? `Cannot read: ${ledger.unreadable.join(', ')}`
-          : 'Every upload has exactly one home'
+        unreadable.length > 0 ? `Cannot read: ${unreadable.join(', ')}` : 'Every upload has exactly one home'
       }
     >
+      {stale && <b className="font-semibold">when last heard</b>}
       {parts
         .filter(([word, value]) => value > 0 || always.has(word))
         .map(([word, value, help]) => (
@@ -70,13 +74,13 @@ export function LedgerSentence() {
             )}
           </span>
         ))}
-      {(ledger.verdict !== 'UNKNOWN' || ledger.lost > 0) && (
+      {(verdict !== 'UNKNOWN' || ledger.lost > 0) && (
         <LossPart ids={ledger.lostIds} value={ledger.lost} word="lost" />
       )}
       {ledger.doubled > 0 && <LossPart ids={ledger.doubledIds} value={ledger.doubled} word="doubled" />}
-      {ledger.verdict === 'UNKNOWN' && (
+      {verdict === 'UNKNOWN' && (
         <span className="font-semibold text-degraded-ink">
-          loss UNKNOWN{ledger.unreadable.length > 0 && `, cannot read ${ledger.unreadable.join(', ')}`}
+          loss UNKNOWN{unreadable.length > 0 && `, cannot read ${unreadable.join(', ')}`}
         </span>
       )}
     </p>

@@ -2,11 +2,12 @@
 
 import { serverNow, useSystem } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
-import { clockDuration, exactTime } from '../visual/quantity.ts';
+import { clockDuration, exactTime, timeOfDay } from '../visual/quantity.ts';
 import { CHIP, MODE_STATUS, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
 import { causeText } from './cause-text.ts';
 import { LedgerSentence } from './LedgerSentence.tsx';
+import { silentPipeline } from './silent-pipeline.ts';
 
 /** Causes named on a narrow screen, where what stays on top must stay small. */
 const CAUSES_NARROW = 2;
@@ -29,8 +30,9 @@ export function ModeBanner() {
   const mode = state?.mode ?? null;
   const status = mode ? MODE_STATUS[mode] : 'unknown';
   const detail = state?.pipeline?.mode;
-  const causes = state?.modeCause ?? [];
-  const stale = staleClass(live, state?.pipeline?.ageMs);
+  const causes = state && mode === null ? [silentPipeline(state)] : (state?.modeCause ?? []);
+  const stale = staleClass(live, mode === null ? 0 : state?.pipeline?.ageMs);
+  const sinceMs = detail && (mode === null ? state?.pipeline?.ageMs : serverNow() - detail.since);
   return (
     <section aria-label="Mode and ledger" className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
       <div
@@ -40,21 +42,22 @@ export function ModeBanner() {
       >
         <StatusMark size={14} status={status} />
         {mode ?? 'UNKNOWN'}
-        {mode && detail && !stale && (
-          <span className="font-medium" title={exactTime(detail.since)}>
-            {clockDuration(serverNow() - detail.since)}
+        {detail && sinceMs !== undefined && !stale && (
+          <span className="font-medium" title={exactTime(serverNow() - sinceMs)}>
+            {clockDuration(sinceMs)}
           </span>
         )}
       </div>
-      <div className="flex min-w-0 flex-1 basis-72 flex-wrap items-center gap-x-1.5 gap-y-1 text-[13px]">
-        {mode === null && (
-          <span className="text-muted">
-            {state
-              ? 'the pipeline does not report: its mode cannot be known'
-              : 'waiting for the first snapshot'}
+      <div
+        className="flex min-w-0 flex-1 basis-72 flex-wrap items-center gap-x-1.5 gap-y-1 text-[13px]"
+        data-testid="mode-why"
+      >
+        {!state && <span className="text-muted">waiting for the first snapshot</span>}
+        {state && stale && (
+          <span className="font-semibold">
+            when last heard{mode && detail && `, since ${timeOfDay(detail.since)}`}:
           </span>
         )}
-        {mode && stale && <span className="font-semibold">when last heard:</span>}
         {mode && detail?.previous && mode !== 'NORMAL' && (
           <span className="text-muted">was {detail.previous}</span>
         )}
@@ -62,16 +65,19 @@ export function ModeBanner() {
         {causes.length > 0 && <span className="text-muted">because</span>}
         {causes.map((cause, index) => (
           <span
-            className={`inline-flex items-center gap-1.5 ${index >= CAUSES_NARROW ? 'max-wide:hidden' : ''}`}
+            className={`inline-flex max-w-full min-w-0 items-center gap-1.5 ${index >= CAUSES_NARROW ? 'max-wide:hidden' : ''}`}
             key={`${cause.service}${cause.origin}`}
           >
             {index > 0 && <span className="text-faint">+</span>}
-            <b className="font-semibold" title={causeText(cause)}>
+            <b className="font-semibold max-wide:truncate" title={causeText(cause)}>
               {causes.length > CAUSES_IN_WORDS ? cause.service : causeText(cause)}
             </b>
             <OriginChip origin={cause.origin} />
           </span>
         ))}
+        {state && mode === null && detail && (
+          <span className="text-muted">· last known as {detail.mode}</span>
+        )}
         {causes.length > CAUSES_NARROW && (
           <span className="text-muted wide:hidden">and {causes.length - CAUSES_NARROW} more</span>
         )}
@@ -86,7 +92,7 @@ export function OriginChip({ origin }: { origin: 'injected' | 'organic' }) {
   const injected = origin === 'injected';
   return (
     <span
-      className={`inline-flex items-center gap-1 rounded border px-1 text-[10px] leading-4 font-bold tracking-wide whitespace-nowrap ${injected ? 'hatch border-injected text-injected-ink' : CHIP.open}`}
+      className={`inline-flex items-center gap-1 rounded border px-1 text-[11px] leading-4 font-bold tracking-wide whitespace-nowrap ${injected ? 'hatch border-injected text-injected-ink' : CHIP.open}`}
     >
       {injected && <StatusMark size={9} status="injected" />}
       {injected ? 'INJECTED' : 'NOT OURS'}

@@ -7,7 +7,7 @@ import { type ObservedFault, useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
 import { compact, spokenDuration } from '../visual/quantity.ts';
-import { BREAKER_STATUS, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
+import { BREAKER_STATUS, BREAKER_WORD, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
 
 interface Stage {
   name: string;
@@ -113,9 +113,17 @@ function pipelineStages(state: State | null, faults: readonly ObservedFault[]): 
       return { status: BREAKER_STATUS[breaker.state], faults: acting };
     return { status: health && !health.healthy ? 'open' : 'normal', faults: acting };
   };
-  const latency = (name: string) => {
+  const latency = (name: string, idle = 'no calls') => {
     const dependency = pipeline?.dependencies.find((each) => each.name === name);
-    return dependency?.p50Ms == null ? 'no calls' : `p50 ${spokenDuration(dependency.p50Ms)}`;
+    return dependency?.p50Ms == null ? idle : `p50 ${spokenDuration(dependency.p50Ms)}`;
+  };
+  /** The word of what is wrong before the rest: shape and colour alone are not for everybody. */
+  const told = (name: string, detail: string) => {
+    if (!pipeline) return 'unknown';
+    const breaker = pipeline.breakers.find((each) => each.name === name)?.state ?? 'CLOSED';
+    if (breaker !== 'CLOSED') return `${BREAKER_WORD[breaker]} · ${detail}`;
+    const down = pipeline.services.some((each) => each.name === name && !each.healthy);
+    return down ? `DOWN · ${detail}` : detail;
   };
   const queue = (name: string, status: typeof detection): Stage => ({
     name,
@@ -148,7 +156,7 @@ function pipelineStages(state: State | null, faults: readonly ObservedFault[]): 
       name: 'ftp',
       kind: 'node',
       ...service('ftp'),
-      detail: latency('ftp') === 'no calls' ? 'uploads' : latency('ftp'),
+      detail: told('ftp', latency('ftp', 'uploads')),
       ratePerSecond: detection?.inPerSecond ?? null,
     },
     {
@@ -164,7 +172,7 @@ function pipelineStages(state: State | null, faults: readonly ObservedFault[]): 
       name: 'yolo26',
       kind: 'node',
       ...service('yolo26'),
-      detail: latency('yolo26'),
+      detail: told('yolo26', latency('yolo26')),
       ratePerSecond: analysis?.inPerSecond ?? null,
     },
     queue('analysis', analysis),
@@ -172,21 +180,21 @@ function pipelineStages(state: State | null, faults: readonly ObservedFault[]): 
       name: 'nemotron',
       kind: 'node',
       ...service('nemotron'),
-      detail: latency('nemotron'),
+      detail: told('nemotron', latency('nemotron')),
       ratePerSecond: analysis?.outPerSecond ?? null,
     },
     {
       name: 'database',
       kind: 'node',
       ...service('database'),
-      detail: latency('database'),
+      detail: told('database', latency('database')),
       ratePerSecond: analysis?.outPerSecond ?? null,
     },
     {
       name: 'pubsub',
       kind: 'node',
       ...service('pubsub'),
-      detail: pipeline ? `${pipeline.viewers.unheard} unheard` : 'no report',
+      detail: told('pubsub', `${pipeline?.viewers.unheard ?? 0} unheard`),
       ratePerSecond: analysis?.outPerSecond ?? null,
     },
     {

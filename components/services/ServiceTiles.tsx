@@ -8,7 +8,7 @@ import { serverNow, useSystem } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
 import { clockDuration, compact, count, exactTime, percent, spokenDuration } from '../visual/quantity.ts';
-import { BREAKER_WORD, CHIP, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
+import { BORDER, BREAKER_WORD, CHIP, INK, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
 import { serviceOf } from './service-parts.ts';
 import { holdOrder, type ServiceView, serviceViews } from './service-view.ts';
@@ -58,14 +58,6 @@ export function ServiceTiles() {
     </section>
   );
 }
-
-const BORDER: Partial<Record<Status, string>> = {
-  open: 'border-open!',
-  offline: 'border-ink!',
-  half: 'border-half!',
-  degraded: 'border-degraded!',
-  injected: 'border-injected!',
-};
 
 function ServiceTile({ view, className }: { view: ServiceView; className: string }) {
   const { name, breaker, health, dependency, faults, status } = view;

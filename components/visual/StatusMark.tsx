@@ -38,6 +38,17 @@ export const CHIP: Record<Status, string> = {
   loss: 'border-loss bg-loss text-on-fill',
 };
 
+/** Classes of a border around what is not well; over a panel's own. */
+export const BORDER: Partial<Record<Status, string>> = {
+  loss: 'border-loss!',
+  offline: 'border-ink!',
+  open: 'border-open!',
+  half: 'border-half!',
+  degraded: 'border-degraded!',
+  injected: 'border-injected!',
+  recovered: 'border-recovered!',
+};
+
 export const MODE_STATUS: Record<Mode, Status> = {
   NORMAL: 'normal',
   DEGRADED: 'degraded',

@@ -4,6 +4,7 @@ import {
   type Answer,
   brokenAnswer,
   byGravity,
+  currentReport,
   isAbnormal,
   lossAnswer,
   notOursAnswer,
@@ -14,21 +15,12 @@ import { useFaults } from '../stores/faults-store.ts';
 import { serverNow, useSystem } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
 import { spokenDuration } from '../visual/quantity.ts';
-import { CHIP, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
+import { BORDER, CHIP, INK, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
 
 /** Lines of an answer that a room can take in. */
 const LINES = 5;
 const COLUMNS = ['', 'wide:grid-cols-1', 'wide:grid-cols-2', 'wide:grid-cols-3', 'wide:grid-cols-2'] as const;
-
-const BORDER: Partial<Record<Status, string>> = {
-  loss: 'border-loss!',
-  open: 'border-open!',
-  half: 'border-half!',
-  degraded: 'border-degraded!',
-  injected: 'border-injected!',
-  recovered: 'border-recovered!',
-};
 
 /** What have we broken, what broke by itself, is work lost, is it recovering: the gravest first and large. */
 export function WallAnswers() {
@@ -37,8 +29,9 @@ export function WallAnswers() {
   const faults = useFaults((store) => store.faults);
   const live = useLive();
   const tickAt = useConnection((store) => store.tickAt);
-  const pipeline = state?.pipeline ?? null;
-  const stale = staleClass(live, pipeline?.ageMs);
+  const pipeline = currentReport(state);
+  const reportAgeMs = state?.pipeline?.ageMs ?? null;
+  const stale = staleClass(live, reportAgeMs);
   const answers = byGravity([
     brokenAnswer(faults, nowMs),
     notOursAnswer(state, faults ?? []),
@@ -51,8 +44,7 @@ export function WallAnswers() {
     <>
       {stale && state && (
         <p className="text-[24px] font-semibold text-degraded-ink" data-testid="wall-stale" role="status">
-          Not the present:{' '}
-          {staleReason(live, tickAt === null ? null : nowMs - tickAt, pipeline?.ageMs ?? null)}
+          Not the present: {staleReason(live, tickAt === null ? null : nowMs - tickAt, reportAgeMs)}
         </p>
       )}
       {abnormal.length > 0 && (
