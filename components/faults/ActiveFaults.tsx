@@ -70,6 +70,7 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
   );
   const settings = [...settingWords(fault, fields), `seed ${fault.seed}`].join(' · ');
   const kinds = kindWords(fault);
+  const name = `${fault.service} ${inSentence(fault.title)}`;
   return (
     <li className="hatch px-3 py-2" data-testid={`active-fault-${fault.service}-${fault.type}`}>
       <div className="flex items-center gap-2">
@@ -142,7 +143,7 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
             title={`Make it yours; it no longer ends with ${fault.owner.name}`}
             type="button"
           >
-            Take
+            Take <span className="sr-only">{name}</span>
           </button>
         )}
         <button
@@ -152,7 +153,7 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
           title="Full time again, from now (.)"
           type="button"
         >
-          <TimerReset aria-hidden="true" size={13} /> Extend
+          <TimerReset aria-hidden="true" size={13} /> Extend <span className="sr-only">{name}</span>
         </button>
         <button
           aria-busy={clearing}
@@ -161,7 +162,8 @@ function ActiveFault({ fault }: { fault: ObservedFault }) {
           onClick={() => void stopFaults([fault.id], key)}
           type="button"
         >
-          <Square aria-hidden="true" fill="currentColor" size={10} /> Stop
+          <Square aria-hidden="true" fill="currentColor" size={10} /> Stop{' '}
+          <span className="sr-only">{name}</span>
         </button>
       </div>
       {refusal && (

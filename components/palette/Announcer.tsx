@@ -3,12 +3,31 @@
 import { useEffect, useState } from 'react';
 import { useFacts } from '../stores/facts-store.ts';
 import { sentence } from '../story/story-sentence.ts';
+import { useLive } from '../use-live.ts';
+import { isUrgent } from './is-urgent.ts';
 
 const PAUSE_MS = 3_000;
 const TOLD = new Set(['faultStarted', 'faultEnded', 'breakerChanged', 'modeChanged', 'resumed']);
 
-/** Tells a screen reader what changed, at most one message in three seconds. */
+/** Tells a screen reader what changed: at most one message in three seconds, and at once what cannot wait. */
 export function Announcer() {
+  const change = useChange();
+  const urgent = useUrgent();
+  const live = useLive();
+  const lost = live === 'stale' || live === 'no-data';
+  return (
+    <>
+      <p aria-live="polite" className="sr-only">
+        {change}
+      </p>
+      <p className="sr-only" data-testid="urgent" role="alert">
+        {lost ? 'The link is lost: what is shown is old' : urgent}
+      </p>
+    </>
+  );
+}
+
+function useChange(): string {
   const [text, setText] = useState('');
   useEffect(() => {
     let told = useFacts.getState().lastSeq;
@@ -24,9 +43,22 @@ export function Announcer() {
     }, PAUSE_MS);
     return () => clearInterval(timer);
   }, []);
-  return (
-    <p aria-live="polite" className="sr-only">
-      {text}
-    </p>
+  return text;
+}
+
+/** What happened before the page was opened is not told as new. A halt is told by its banner. */
+function useUrgent(): string {
+  const [text, setText] = useState('');
+  useEffect(
+    () =>
+      useFacts.subscribe(({ facts, lastSeq }, before) => {
+        if (before.lastSeq === 0 || lastSeq <= before.lastSeq) return;
+        const grave = facts.findLast((fact) => fact.seq > before.lastSeq && isUrgent(fact));
+        if (!grave) return;
+        const { lead, text: what } = sentence(grave);
+        setText(`${lead} ${what}`);
+      }),
+    [],
   );
+  return text;
 }

@@ -104,6 +104,7 @@ describe('the seven questions of a first glance', () => {
         live: /^(STALE|NO DATA) \d/,
         also: { why: old, broken: old, notOurs: old, ledger: old, recovery: old },
       });
+      expect(await page.getByTestId('urgent').textContent()).toBe('The link is lost: what is shown is old');
     } finally {
       process.kill(pid, 'SIGCONT');
     }

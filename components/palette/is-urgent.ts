@@ -1,0 +1,7 @@
+import type { Fact } from '#lib/protocol/facts.ts';
+
+/** What a screen reader must tell at once: nothing works any more, or work is lost. */
+export function isUrgent(fact: Fact): boolean {
+  if (fact.type === 'modeChanged') return fact.data.to === 'OFFLINE';
+  return fact.type === 'ledgerChanged' && fact.data.verdict === 'LOSS';
+}
