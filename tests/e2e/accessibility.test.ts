@@ -51,6 +51,7 @@ async function breakThree(): Promise<void> {
 describe('the console for everybody', () => {
   it('breaks, looks, extends, halts, resumes and re-drives a dead letter by the keyboard alone', async () => {
     await untilClean();
+    const { seq } = await system.state();
     await byPalette(page, 'nemotron: timeout');
     const fault = await until('the fault is on', 5_000, async () => (await system.state()).faults[0]);
     expect(fault).toMatchObject({ service: 'nemotron', type: 'timeout' });
@@ -63,7 +64,7 @@ describe('the console for everybody', () => {
 
     await page.keyboard.press('.');
     await until('the fault is extended', 5_000, async () =>
-      (await system.facts(fault.startedSeq ?? 0)).some(
+      (await system.facts(seq)).some(
         (fact) => fact.type === 'faultChanged' && fact.data.change === 'extended',
       ),
     );

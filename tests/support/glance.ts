@@ -18,7 +18,7 @@ const PLACES = {
 
 export type Question = keyof typeof PLACES;
 /** What a person reads there without scrolling. */
-export type Glance = Record<Question, string>;
+type Glance = Record<Question, string>;
 
 /** What stays on top on a phone, whatever happens. */
 export const PHONE_QUESTIONS: readonly Question[] = [

@@ -2,7 +2,7 @@ import type { Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
 
 /** A part of a picture without colours: a lightness of 0–255 for each pixel. */
-export interface Grey {
+interface Grey {
   values: Uint8Array;
   width: number;
   height: number;
@@ -32,7 +32,7 @@ export async function greyParts(page: Page, places: readonly Locator[], insetPx 
 const INK_PIXELS = 4;
 
 /** The lightness that most pixels have, and the one farthest from it that a few reach. */
-export function groundAndInk({ values }: Grey): { ground: number; ink: number } {
+function groundAndInk({ values }: Grey): { ground: number; ink: number } {
   const counts = new Array<number>(256).fill(0);
   for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
   const ground = counts.indexOf(Math.max(...counts));
