@@ -1,92 +1,53 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Page } from 'playwright-core';
-import sharp from 'sharp';
-import { startBrowser } from '#tests/support/browser.ts';
-import { ROOT, type System, startSystem } from '#tests/support/system.ts';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ROOT, startSystem } from '#tests/support/system.ts';
+import { Camera, fileIn } from './screenshots/camera.ts';
+import { chooseShots, SHOWN, STATES } from './screenshots/shots.ts';
+import { Situations } from './screenshots/situations.ts';
 
 /*
- * Takes the pictures of docs/screenshots on a system of its own: `node scripts/take-screenshots.ts [NAME…]`; without
- * names, all.
+ * Takes pictures of every page in every state on a system of its own:
+ * `node scripts/take-screenshots.ts [--out FOLDER] [--full] [STATE|PAGE|VIEW|THEME|NAME …]`; without words, all.
+ * With `--out` the pictures go there, under names like `faults-wall-room-dark`; without it those that the README shows
+ * go to docs/screenshots. `--full`: the page as long as it is.
  * Needs a built console. The frames are those of ../shared when they are there, else the tests' dozen.
  */
 
-const OUT = join(ROOT, 'docs', 'screenshots');
+const DOCS = join(ROOT, 'docs', 'screenshots');
 const FRAMES = join(ROOT, '..', 'shared', 'data', 'camera-frames');
-const WANTED = process.argv.slice(2);
-/** Charts with something in them. */
-const FILL_MS = 75_000;
-const VIEWS = {
-  wide: { width: 1440, height: 900 },
-  room: { width: 1920, height: 1080 },
-  phone: { width: 390, height: 844 },
-} as const;
 
-type Theme = 'dark' | 'light';
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { out: { type: 'string' }, full: { type: 'boolean', default: false } },
+});
+const out = values.out === undefined ? null : resolve(values.out);
+const shots = chooseShots(positionals).filter(({ name }) => out !== null || name in SHOWN);
+await mkdir(out ?? DOCS, { recursive: true });
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** A page whose charts have filled, in a window and theme. */
-async function look(
-  system: System,
-  view: keyof typeof VIEWS,
-  theme: Theme,
-  use: (page: Page) => Promise<void>,
-): Promise<void> {
-  const browser = await startBrowser({ viewport: VIEWS[view] });
-  try {
-    await browser.context.addInitScript(
-      `localStorage.setItem('brownout.theme', '${theme}'); localStorage.setItem('brownout.name', 'Ana')`,
-    );
-    const page = await browser.context.newPage();
-    await page.goto(system.url);
-    await page.locator('[data-testid="live-status"][data-state="live"]').waitFor({ timeout: 60_000 });
-    await use(page);
-  } finally {
-    await browser.close();
-  }
-}
-
-/** Writes the page as a small PNG: a palette is enough for flat colours. */
-async function shoot(page: Page, name: string): Promise<void> {
-  if (WANTED.length > 0 && !WANTED.includes(name)) return;
-  await pause(2_500); // every chart has had its turn, every picture is loaded
-  const bytes = await page.screenshot();
-  await sharp(bytes)
-    .png({ palette: true, quality: 95, effort: 8 })
-    .toFile(join(OUT, `${name}.png`));
-  process.stdout.write(`${name}.png\n`);
-}
-
-await mkdir(OUT, { recursive: true });
 const system = await startSystem({ env: existsSync(FRAMES) ? { CAMERA_FRAMES_DIR: FRAMES } : {} });
+const camera = await Camera.start(system.url);
 try {
   await system.untilSteady();
-  await pause(FILL_MS);
-  await look(system, 'wide', 'light', (page) => shoot(page, 'normal-light'));
-  await look(system, 'wide', 'dark', async (page) => {
-    await shoot(page, 'normal');
-    await page.getByTestId('desk-group-nemotron').click();
-    await page.getByTestId('fault-switch-nemotron-timeout').click();
-    await page.getByTestId('active-fault-nemotron-timeout').waitFor();
-    await page.getByTestId('desk-group-nemotron').click();
-    await page.mouse.move(0, 0);
-    await page.locator('[data-testid="breaker-nemotron"][data-state="OPEN"]').waitFor({ timeout: 30_000 });
-    await pause(14_000);
-    await page.locator('[data-testid="breaker-nemotron"][data-state="OPEN"]').waitFor({ timeout: 30_000 });
-    await shoot(page, 'console');
-    await page.getByTestId('xray-open-nemotron').click();
-    await shoot(page, 'breaker');
-  });
-  await system.startFault('redis', 'connection_error');
-  await system.startFault('gpu', 'thermal_throttle');
-  await pause(12_000);
-  await look(system, 'room', 'dark', (page) => shoot(page, 'three-faults-1920'));
-  await look(system, 'wide', 'light', (page) => shoot(page, 'three-faults-light'));
-  await look(system, 'phone', 'dark', (page) => shoot(page, 'phone'));
-  await system.halt('enough seen');
-  await look(system, 'wide', 'dark', (page) => shoot(page, 'halted'));
+  const situations = new Situations(system, await camera.operator('Ana'));
+  try {
+    for (const state of STATES) {
+      const wanted = shots.filter((shot) => shot.state === state);
+      if (wanted.length === 0) continue;
+      await situations.enter(state);
+      for (const shot of wanted) {
+        await situations.extend();
+        await camera.take(shot, [fileIn(out ?? DOCS, out ? shot.name : (SHOWN[shot.name] ?? shot.name))], {
+          full: values.full,
+        });
+        process.stdout.write(`${shot.name}\n`);
+      }
+    }
+  } finally {
+    situations.end();
+  }
 } finally {
+  await camera.close();
   await system.close();
 }

@@ -2,6 +2,7 @@
 
 import { OctagonX, Play } from 'lucide-react';
 import { useState } from 'react';
+import { typeWords } from '../faults/fault-words.ts';
 import { useHalt } from '../halt-command.ts';
 import { command } from '../socket.ts';
 import { useFacts } from '../stores/facts-store.ts';
@@ -46,7 +47,7 @@ export function HaltedBanner() {
             {receipt.faults.map((fault) => (
               <span key={fault.faultId}>
                 {' · '}
-                {fault.service} {fault.type.replaceAll('_', ' ')}{' '}
+                {fault.service} {typeWords(fault)}{' '}
                 {fault.acknowledged ? `${Math.round(fault.acknowledgedInMs)} ms` : <b>not acknowledged</b>}
               </span>
             ))}

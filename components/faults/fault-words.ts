@@ -46,6 +46,11 @@ export function inSentence(title: string): string {
   return /^[A-Z]{2}/.test(title) ? title : title.charAt(0).toLowerCase() + title.slice(1);
 }
 
+/** The title of a type amid other words; its name, where an older version gave no title. */
+export function typeWords({ type, title }: { type: string; title?: string | undefined }): string {
+  return title === undefined ? type.replaceAll('_', ' ') : inSentence(title);
+}
+
 /** Hits by kind of call, the most frequent first: `POST /detect 12`. */
 export function kindWords(
   { hitsByKind }: Pick<Described, 'hitsByKind'>,

@@ -119,13 +119,15 @@ describe('sentence', () => {
       makeFact('faultEnded', {
         faultId: 'f1',
         service: 'nemotron',
-        faultType: 'timeout',
+        faultType: 'connection_error',
+        title: 'Connection refused',
         reason: 'stopped',
         hits: 4,
         by: 'Ana',
         receipt,
       }),
     );
+    expect(line.text).toContain('connection refused ended (stopped) after 4 hits');
     expect(line.text).toContain('NOT ACKNOWLEDGED by proxy');
     expect(line.text).toContain('still recovering: nemotron breaker');
     expect(line.tone).toBe('open');

@@ -3,7 +3,7 @@ import type { ServiceName } from '#lib/protocol/faults.ts';
 import type { BreakerState, Origin } from '#lib/protocol/state.ts';
 import { causeText } from '../banner/cause-text.ts';
 import { taskSentence } from '../dlq/dlq-words.ts';
-import { inSentence } from '../faults/fault-words.ts';
+import { inSentence, typeWords } from '../faults/fault-words.ts';
 import { percent, spokenDuration } from '../visual/quantity.ts';
 
 /** How grave a line is; decides shape and colour, never alone. */
@@ -75,10 +75,10 @@ export function sentence(fact: Fact): Sentence {
       return { lead: by, text: `${done} ${what}`, tone: 'injected' };
     }
     case 'faultEnded': {
-      const { service, faultType, reason, hits, receipt } = fact.data;
+      const { service, faultType: type, title, reason, hits, receipt } = fact.data;
       const left = receipt?.remaining.length ? `; still recovering: ${list(receipt.remaining)}` : '';
       const silent = receipt && !receipt.acknowledged ? `; NOT ACKNOWLEDGED by ${receipt.injector}` : '';
-      const text = `${faultType.replaceAll('_', ' ')} ended (${END_REASONS[reason]}) after ${hits} ${hits === 1 ? 'hit' : 'hits'}${silent}${left}`;
+      const text = `${typeWords({ type, title })} ended (${END_REASONS[reason]}) after ${hits} ${hits === 1 ? 'hit' : 'hits'}${silent}${left}`;
       return { lead: service, text, tone: silent ? 'open' : 'recovered' };
     }
     case 'leaseWarning':

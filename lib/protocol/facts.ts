@@ -11,6 +11,8 @@ export interface FactData {
     faultId: string;
     service: ServiceName;
     faultType: string;
+    /** Of the type; absent in facts of older versions. */
+    title?: string | undefined;
     reason: FaultEndReason;
     hits: number;
     by: string;

@@ -142,6 +142,8 @@ export interface FaultReceipt {
   faultId: string;
   service: ServiceName;
   type: string;
+  /** Of the type; absent in receipts of older versions. */
+  title?: string | undefined;
   reason: FaultEndReason;
   injector: InjectorName;
   /** False: the injector did not acknowledge within 1 s; it ends the fault by itself within 3 s of silence. */

@@ -69,7 +69,13 @@ describe('FaultDesk', () => {
     expect(injector.decide('redis', { kind: 'GET' })?.fault.id).toBe(fault.id);
     const { status, body } = await system.call('DELETE', `/api/v1/faults/${fault.id}`);
     expect(status).toBe(200);
-    expect(body).toMatchObject({ faultId: fault.id, reason: 'stopped', acknowledged: true, hits: 1 });
+    expect(body).toMatchObject({
+      faultId: fault.id,
+      title: fault.title,
+      reason: 'stopped',
+      acknowledged: true,
+      hits: 1,
+    });
     expect(body.acknowledgedInMs).toBeLessThan(1000);
     expect(injector.decide('redis', { kind: 'GET' })).toBeUndefined();
     expect(await system.call('DELETE', `/api/v1/faults/${fault.id}`)).toMatchObject({

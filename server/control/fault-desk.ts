@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { ulid } from 'ulid';
 import { type Clock, systemClock, type Timer } from '../../lib/chaos/clock.ts';
+import { findFaultType } from '../../lib/chaos/faults/catalogue.ts';
 import {
   type FaultActivity,
   type FaultEndReason,
@@ -148,6 +149,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
         faultId: id,
         service,
         faultType: type,
+        title: findFaultType(type)?.title,
         reason: 'control_crashed',
         hits: 0,
         by: SYSTEM,
@@ -363,6 +365,7 @@ export class FaultDesk extends EventEmitter<FaultDeskEvents> {
       faultId: held.id,
       service: held.service,
       faultType: held.type,
+      title: held.plan.type.title,
       reason,
       hits: held.hits,
       by,

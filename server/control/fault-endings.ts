@@ -71,6 +71,7 @@ export class FaultEndings {
       faultId: held.id,
       service: held.service,
       type: held.type,
+      title: held.plan.type.title,
       reason,
       injector: held.injector,
       acknowledged,

@@ -38,11 +38,11 @@ const FORM = `<form method="post" action="/halt">
 <p><a href="/halt">Refresh</a> · <a href="/">Console</a></p>`;
 
 function receiptHtml(receipt: HaltReceipt): string {
-  const ended = receipt.faults.map(({ type, service, injector, acknowledged, acknowledgedInMs }) => {
+  const ended = receipt.faults.map(({ type, title, service, injector, acknowledged, acknowledgedInMs }) => {
     const end = acknowledged
       ? `ended in ${acknowledgedInMs} ms`
       : '<strong class="bad">NOT ACKNOWLEDGED</strong>';
-    return `<tr><td>${escapeHtml(type)} on ${escapeHtml(service)}</td><td>${end}, ${escapeHtml(injector)}</td></tr>`;
+    return `<tr><td>${escapeHtml(title ?? type)} on ${escapeHtml(service)}</td><td>${end}, ${escapeHtml(injector)}</td></tr>`;
   });
   const remaining = [...new Set(receipt.faults.flatMap((fault) => fault.remaining))];
   const recovering = remaining.map((what) => `<li>${escapeHtml(what)}</li>`).join('');
@@ -62,8 +62,8 @@ function stateHtml(state: State): string {
     ? `<p><strong>HALTED</strong> by ${escapeHtml(halted.by)} at ${new Date(halted.at).toISOString().slice(11, 19)} UTC${halted.reason ? `: ${escapeHtml(halted.reason)}` : ''}</p>`
     : '<p>Not halted.</p>';
   const faults = state.faults.map(
-    ({ type, service, owner, leftMs, warning }) =>
-      `<li>${escapeHtml(type)} on ${escapeHtml(service)}, ${escapeHtml(owner.name)}, ${Math.ceil(leftMs / 1000)} s left${warning ? `, <span class="bad">${escapeHtml(warning)}</span>` : ''}</li>`,
+    ({ title, service, owner, leftMs, warning }) =>
+      `<li>${escapeHtml(title)} on ${escapeHtml(service)}, ${escapeHtml(owner.name)}, ${Math.ceil(leftMs / 1000)} s left${warning ? `, <span class="bad">${escapeHtml(warning)}</span>` : ''}</li>`,
   );
   return `<h2>Now</h2>${latch}<p>Mode: ${state.mode ?? 'unknown'}</p>
 <p>Active faults: ${state.faults.length}</p><ul>${faults.join('')}</ul>`;

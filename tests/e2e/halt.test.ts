@@ -69,7 +69,7 @@ describe('halt', () => {
     ]);
 
     await page.goto(`${system.url}/halt`);
-    expect(await page.getByText('server_error on ftp').count()).toBe(1);
+    expect(await page.getByText('Server error on ftp').count()).toBe(1);
     await page.getByLabel('Your name').fill('Bo');
     await page.getByLabel('Reason').fill('no scripts here');
     await page.getByRole('button', { name: 'HALT ALL' }).click();

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 
+/** The Chromium that is started. */
+export const CHROMIUM_PATH = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
+
 export interface TestBrowser {
   context: BrowserContext;
   open(url: string): Promise<Page>;
@@ -19,7 +22,7 @@ export async function startBrowser({
 } = {}): Promise<TestBrowser> {
   const profile = await mkdtemp(join(tmpdir(), 'brownout-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
+    executablePath: CHROMIUM_PATH,
     headless: true,
     viewport,
     ...(proxyUrl ? { proxy: { server: proxyUrl, bypass: '<-loopback>' } } : {}),

@@ -52,6 +52,7 @@ export const receiptSchema = z
     faultId: z.string(),
     service: serviceName,
     type: z.string(),
+    title: z.string().optional(),
     reason: z.enum([
       'stopped',
       'expired',

@@ -1,0 +1,135 @@
+import type { Page } from 'playwright-core';
+import type { ProcessStatus } from '#lib/protocol/state.ts';
+import { faultSwitch } from '#tests/support/console-page.ts';
+import type { System } from '#tests/support/system.ts';
+import { until } from '#tests/support/until.ts';
+import { pause } from './camera.ts';
+import type { StateName } from './shots.ts';
+
+/** Charts with something in them. */
+const FILL_MS = 60_000;
+/** What a fault does has begun to show in every chart. */
+const SPREAD_MS = 15_000;
+/** Dead letters worth a look. */
+const LETTERS = 12;
+
+const THREE = [
+  ['nemotron', 'timeout'],
+  ['redis', 'connection_error'],
+  ['gpu', 'thermal_throttle'],
+] as const;
+
+/** Brings the system from one state into the next, as an operator would. */
+export class Situations {
+  readonly #system: System;
+  readonly #ana: Page;
+  #killing: ReturnType<typeof setInterval> | undefined;
+
+  constructor(system: System, ana: Page) {
+    this.#system = system;
+    this.#ana = ana;
+  }
+
+  async enter(state: StateName): Promise<void> {
+    switch (state) {
+      case 'normal':
+        await pause(FILL_MS);
+        await this.#system.untilSteady();
+        return;
+      case 'one-fault':
+        await this.#start('nemotron', 'timeout');
+        await this.#untilOpen('nemotron');
+        await pause(SPREAD_MS);
+        await this.#untilOpen('nemotron');
+        return;
+      case 'faults':
+      case 'stale':
+        await this.#threeFaults();
+        return;
+      case 'halted':
+        await this.#threeFaults();
+        await this.#ana.getByTestId('halt-button').click();
+        await until('it is halted', 10_000, async () => (await this.#system.state()).halted !== null);
+        return;
+      case 'down':
+        await this.#resume();
+        await this.#keepDown('inference');
+        await pause(SPREAD_MS);
+        return;
+      case 'silent':
+        await this.#resume();
+        await this.#keepDown('pipeline');
+        await pause(5_000);
+    }
+  }
+
+  /** The leases run on while the pictures are taken. */
+  async extend(): Promise<void> {
+    for (const button of await this.#ana.getByTestId('extend-fault').all()) await button.click();
+  }
+
+  end(): void {
+    clearInterval(this.#killing);
+  }
+
+  async #threeFaults(): Promise<void> {
+    const active = (await this.#system.state()).faults;
+    if (active.length === THREE.length) return;
+    await this.#deadLetters();
+    for (const [service, type] of THREE) await this.#start(service, type);
+    await this.#untilOpen('redis');
+    await this.#untilOpen('nemotron');
+    await pause(SPREAD_MS);
+  }
+
+  /** Frames that are refused for good: their work is given up. */
+  async #deadLetters(): Promise<void> {
+    const count = async () => (await this.#system.state()).pipeline?.dlq.count ?? 0;
+    if ((await count()) >= LETTERS) return;
+    const fault = await this.#system.startFault('yolo26', 'server_error', { params: { status: 422 } });
+    await until('there are dead letters', 60_000, async () => (await count()) >= LETTERS);
+    await this.#system.stopFault(fault.id);
+  }
+
+  async #start(service: string, type: string): Promise<void> {
+    const on = async () =>
+      (await this.#system.state()).faults.some((fault) => fault.service === service && fault.type === type);
+    if (await on()) return;
+    await (await faultSwitch(this.#ana, service, type)).click();
+    await until(`${service} ${type} is on`, 10_000, on);
+    await this.#ana.getByTestId(`desk-group-${service}`).click();
+  }
+
+  async #untilOpen(breaker: string): Promise<void> {
+    await until(`the breaker of ${breaker} is open`, 60_000, async () =>
+      (await this.#system.state()).pipeline?.breakers.some(
+        ({ name, state }) => name === breaker && state === 'OPEN',
+      ),
+    );
+  }
+
+  async #resume(): Promise<void> {
+    this.end();
+    if ((await this.#system.state()).halted) await this.#system.api('POST', '/resume', { reason: 'seen' });
+    for (const { id } of (await this.#system.state()).faults) await this.#system.stopFault(id);
+    await until(
+      'all is well again',
+      120_000,
+      async () => (await this.#system.state()).mode === 'NORMAL' || undefined,
+    );
+    await pause(11_000); // RECOVERED has been told
+  }
+
+  /** Kills it whenever it has come back: the supervisor waits longer and longer. No fault of ours. */
+  async #keepDown(name: ProcessStatus['name']): Promise<void> {
+    const kill = async () => {
+      const status = this.#system.process(await this.#system.state(), name);
+      if (status?.pid) process.kill(status.pid, 'SIGKILL');
+    };
+    this.#killing = setInterval(() => void kill().catch(() => {}), 150); // gone already, or control is busy
+    await until(`${name} is down`, 30_000, async () => {
+      const status = this.#system.process(await this.#system.state(), name);
+      return (status?.state === 'down' && status.restarts > 5) || undefined;
+    });
+  }
+}
