@@ -34,7 +34,7 @@ export function AnswerStrip() {
   return (
     <ul
       aria-label="At a glance"
-      className="grid gap-1.5 wide:grid-cols-[minmax(0,2fr)_minmax(0,1fr)_minmax(0,1fr)]"
+      className="grid gap-1.5 wide:grid-cols-[minmax(0,5fr)_minmax(0,3fr)_minmax(0,5fr)]"
     >
       {answers.map(([answer, stale]) => (
         <GlanceAnswer answer={answer} heard={state !== null} key={answer.id} stale={stale} />

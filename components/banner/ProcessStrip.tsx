@@ -25,7 +25,10 @@ export function ProcessStrip() {
   const live = useLive();
   if (!processes) return <p className="text-faint">Processes: no report from the supervisor</p>;
   return (
-    <ul aria-label="Processes" className={`flex flex-wrap items-center gap-1 ${staleClass(live, ageMs)}`}>
+    <ul
+      aria-label="Processes"
+      className={`flex flex-wrap items-center gap-1 before:mr-1 before:text-[11px] before:text-faint before:content-['processes'] ${staleClass(live, ageMs)}`}
+    >
       {processes.map((process) => {
         const { status, word } = PROCESS_LOOK[process.state];
         const well = status === 'normal';

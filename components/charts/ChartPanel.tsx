@@ -138,7 +138,7 @@ function ChartHead({ definition }: { definition: ChartDefinition }) {
         <span className="truncate font-semibold text-ink">{definition.title}</span>
       )}
       {definition.simulated && <SimulatedBadge className="ml-1.5" />}
-      <span className="flex min-w-0 flex-wrap gap-x-2 overflow-hidden">
+      <span className="flex min-w-0 flex-wrap content-start gap-x-2 overflow-hidden wide:min-h-[2lh]">
         {definition.series.map((series) => (
           <Reading at={at} key={series.key} series={series} />
         ))}

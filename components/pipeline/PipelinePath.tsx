@@ -113,17 +113,17 @@ function pipelineStages(state: State | null, faults: readonly ObservedFault[]): 
       return { status: BREAKER_STATUS[breaker.state], faults: acting };
     return { status: health && !health.healthy ? 'open' : 'normal', faults: acting };
   };
-  const latency = (name: string, idle = 'no calls') => {
+  const latency = (name: string) => {
     const dependency = pipeline?.dependencies.find((each) => each.name === name);
-    return dependency?.p50Ms == null ? idle : `p50 ${spokenDuration(dependency.p50Ms)}`;
+    return dependency?.p50Ms == null ? null : `p50 ${spokenDuration(dependency.p50Ms)}`;
   };
   /** The word of what is wrong before the rest: shape and colour alone are not for everybody. */
-  const told = (name: string, detail: string) => {
+  const told = (name: string, detail: string | null, idle = 'no calls') => {
     if (!pipeline) return 'unknown';
     const breaker = pipeline.breakers.find((each) => each.name === name)?.state ?? 'CLOSED';
-    if (breaker !== 'CLOSED') return `${BREAKER_WORD[breaker]} · ${detail}`;
     const down = pipeline.services.some((each) => each.name === name && !each.healthy);
-    return down ? `DOWN · ${detail}` : detail;
+    const wrong = breaker === 'CLOSED' ? down && 'DOWN' : BREAKER_WORD[breaker];
+    return [wrong, detail].filter(Boolean).join(' · ') || idle;
   };
   const queue = (name: string, status: typeof detection): Stage => ({
     name,
@@ -156,7 +156,7 @@ function pipelineStages(state: State | null, faults: readonly ObservedFault[]): 
       name: 'ftp',
       kind: 'node',
       ...service('ftp'),
-      detail: told('ftp', latency('ftp', 'uploads')),
+      detail: told('ftp', latency('ftp'), 'uploads'),
       ratePerSecond: detection?.inPerSecond ?? null,
     },
     {

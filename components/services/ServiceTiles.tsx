@@ -73,7 +73,7 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
       data-testid={`service-${name}`}
       title={health?.error ?? breaker?.lastError ?? undefined}
     >
-      <div className="flex items-center gap-1.5">
+      <div className="flex items-center gap-1">
         <button
           aria-haspopup="dialog"
           className="min-h-5 truncate text-left font-semibold after:absolute after:inset-0 after:rounded-lg after:content-['']"
@@ -84,15 +84,6 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
         >
           {name}
         </button>
-        {faults.length > 0 && (
-          <span
-            className="text-injected-ink"
-            title={faults.map((fault) => `${fault.title} by ${fault.owner.name}`).join('\n')}
-          >
-            <StatusMark size={11} status="injected" />
-            <span className="sr-only">fault of ours</span>
-          </span>
-        )}
         {breaker ? (
           <span
             className={`ml-auto inline-flex shrink-0 items-center gap-1 rounded border px-1 text-[10px] leading-4 font-bold whitespace-nowrap ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
@@ -135,7 +126,12 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
         </span>
       </p>
       <p className="flex items-baseline gap-x-1.5 truncate text-[11px] leading-[17px] text-muted">
-        <span className={injected > 0 ? 'font-semibold text-injected-ink' : ''}>
+        <span
+          className={`inline-flex items-center gap-1 ${injected > 0 || faults.length > 0 ? 'font-semibold text-injected-ink' : ''}`}
+          title={faults.map((fault) => `${fault.title} by ${fault.owner.name}`).join('\n') || undefined}
+        >
+          {faults.length > 0 && <StatusMark size={10} status="injected" />}
+          {faults.length > 0 && <span className="sr-only">fault of ours,</span>}
           injected {count(injected)}
         </span>
         <span className={organic > 0 ? 'font-semibold text-open-ink' : ''}>organic {count(organic)}</span>

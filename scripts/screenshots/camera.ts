@@ -65,7 +65,10 @@ export class Camera {
     const live = shot.path !== '/halt';
     if (live) await untilLive(page);
     if (shot.press !== undefined) await page.getByTestId(shot.press).click();
-    if (live) await pause(SETTLE_MS);
+    if (live) {
+      await pause(SETTLE_MS);
+      await untilLive(page);
+    }
     if (live && shot.state === 'stale') {
       this.#streaming = false;
       await page.locator('[data-testid="live-status"][data-state="stale"]').waitFor({ timeout: OPEN_MS });

@@ -10,6 +10,8 @@ import type { StateName } from './shots.ts';
 const FILL_MS = 60_000;
 /** What a fault does has begun to show in every chart. */
 const SPREAD_MS = 15_000;
+/** A lease with less left than this is extended before the next picture. */
+const SHORT_MS = 25_000;
 /** Dead letters worth a look. */
 const LETTERS = 12;
 
@@ -40,7 +42,6 @@ export class Situations {
         await this.#start('nemotron', 'timeout');
         await this.#untilOpen('nemotron');
         await pause(SPREAD_MS);
-        await this.#untilOpen('nemotron');
         return;
       case 'faults':
       case 'stale':
@@ -65,6 +66,8 @@ export class Situations {
 
   /** The leases run on while the pictures are taken. */
   async extend(): Promise<void> {
+    const { faults } = await this.#system.state();
+    if (faults.every(({ leftMs }) => leftMs > SHORT_MS)) return;
     for (const button of await this.#ana.getByTestId('extend-fault').all()) await button.click();
   }
 
@@ -76,9 +79,10 @@ export class Situations {
     const active = (await this.#system.state()).faults;
     if (active.length === THREE.length) return;
     await this.#deadLetters();
-    for (const [service, type] of THREE) await this.#start(service, type);
-    await this.#untilOpen('redis');
-    await this.#untilOpen('nemotron');
+    for (const [service, type] of THREE) {
+      await this.#start(service, type);
+      if (service !== 'gpu') await this.#untilOpen(service); // without Redis fewer calls get as far as Nemotron
+    }
     await pause(SPREAD_MS);
   }
 
