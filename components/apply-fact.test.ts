@@ -19,6 +19,7 @@ const state: State = {
   cameras: null,
   agents: [],
   operators: [],
+  operatorCount: 0,
   backendPort: 8000,
 };
 const changed = (seq: number): Fact => ({

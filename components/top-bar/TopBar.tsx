@@ -16,7 +16,9 @@ export function TopBar() {
   const operators = useSystem((store) => store.state?.operators);
   const theme = useView((view) => view.theme);
   const frozen = useView((view) => view.frozenAt !== null);
+  const count = useSystem((store) => store.state?.operatorCount ?? 0);
   const names = operators?.map((operator) => operator.name).join(', ');
+  const unnamed = count - (operators?.length ?? 0);
   return (
     <header className="group flex items-center gap-2 wide:gap-3">
       <h1 className="flex items-center gap-2 text-[15px] font-semibold tracking-tight">
@@ -35,9 +37,9 @@ export function TopBar() {
       </h1>
       <LiveStatus />
       {operators && (
-        <span className="hidden items-center gap-1.5 text-muted sm:flex" title={names}>
+        <span className="hidden items-center gap-1.5 text-muted sm:flex" title={unnamed > 0 ? `${names} and ${unnamed} more` : names}>
           <Eye aria-hidden="true" size={14} />
-          {operators.length} {operators.length === 1 ? 'viewer' : 'viewers'}
+          {count} {count === 1 ? 'viewer' : 'viewers'}
         </span>
       )}
       <PageLinks className="ml-2 max-wide:hidden" />

@@ -91,7 +91,7 @@ function WallMode() {
 function WallTime() {
   useClock(1_000);
   const known = useSystem((store) => store.state !== null);
-  const viewers = useSystem((store) => store.state?.operators.length ?? null);
+  const viewers = useSystem((store) => store.state?.operatorCount ?? null);
   const now = serverNow();
   return (
     <p className="text-right text-muted" suppressHydrationWarning>

@@ -297,7 +297,10 @@ export interface State {
   supervisor: Aged<SupervisorReport>;
   cameras: Aged<CamerasReport>;
   agents: AgentStatus[];
+  /** Those who came first, at most 50: all of them are told of it twice a second. */
   operators: { tabId: string; name: string; since: number }[];
+  /** How many are here. */
+  operatorCount: number;
   /** Port of the pipeline's own API, for pictures. */
   backendPort: number;
 }

@@ -153,14 +153,18 @@ describe('ConsoleGateway', () => {
     const { agent } = await system.agent('pipeline');
     const text = 'x'.repeat(200_000);
     let count = 0;
+    let waitingBytes = 0;
     await until(async () => {
       for (let n = 0; n < 10; n++) {
         agent.fact('alert', 'redis', { code: 'X', service: null, count: count++, text });
       }
       await until(() => good.facts.some(isAlert(count - 1)));
       const { body } = await system.call('GET', '/metrics');
+      const unsent = /^brownout_viewer_unsent_bytes (\d+)$/m.exec(body)?.[1];
+      waitingBytes = Math.max(waitingBytes, Number(unsent));
       return body.includes('brownout_viewers{namespace="console"} 1');
     }, 15_000);
+    expect(waitingBytes, 'told while it waited').toBeGreaterThan(200_000);
     expect(good.socket.connected).toBe(true);
   });
 

@@ -107,6 +107,13 @@ export class ConsoleGateway {
     return this.#namespace.sockets.size;
   }
 
+  /** What waits for the slowest of them, bytes. */
+  get mostUnsentBytes(): number {
+    let most = 0;
+    for (const socket of this.#namespace.sockets.values()) most = Math.max(most, unsent(socket).bytes);
+    return most;
+  }
+
   /** Warns every viewer that the process is about to go. */
   announceShutdown(): void {
     this.#namespace.emit('notice', { code: 'SHUTDOWN', text: 'The control process is stopping' });
@@ -247,10 +254,13 @@ export class ConsoleGateway {
 /** Engine.IO tells nobody how much waits, so its own buffer and that of the WebSocket below it are read. */
 function unsent(socket: ConsoleSocket): { packets: number; bytes: number } {
   const conn = socket.conn as unknown as {
-    writeBuffer?: unknown[];
+    writeBuffer?: { data?: { length?: number } }[];
     transport?: { socket?: { bufferedAmount?: number } };
   };
-  return { packets: conn.writeBuffer?.length ?? 0, bytes: conn.transport?.socket?.bufferedAmount ?? 0 };
+  const waiting = conn.writeBuffer ?? [];
+  let bytes = conn.transport?.socket?.bufferedAmount ?? 0;
+  for (const { data } of waiting) bytes += data?.length ?? 0;
+  return { packets: waiting.length, bytes };
 }
 
 function resumed(log: FactLog, lastSeq: number): { facts: ReturnType<FactLog['latest']>; gap: boolean } {

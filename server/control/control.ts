@@ -133,7 +133,11 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     desk,
     log,
     state,
-    viewers: () => ({ console: consoles.viewers, live: live.viewers }),
+    viewers: () => ({
+      console: consoles.viewers,
+      live: live.viewers,
+      mostUnsentBytes: consoles.mostUnsentBytes,
+    }),
   });
   const onCommand = (command: string, outcome: string) => metrics.countCommand(command, outcome);
   const consoles = new ConsoleGateway(io, {

@@ -68,6 +68,10 @@ export class Leases {
     this.#looking = clock.after(this.#lookEveryMs, () => this.#look());
   }
 
+  get operatorCount(): number {
+    return this.#tabs.size;
+  }
+
   operators(): { tabId: string; name: string; since: number }[] {
     return [...this.#tabs].map(([tabId, { name, since }]) => ({ tabId, name, since }));
   }

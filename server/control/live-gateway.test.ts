@@ -39,6 +39,13 @@ describe('LiveGateway', () => {
     expect(states.at(-1)?.runId).toBe(system.control.runId);
   });
 
+  it('counts everybody who is here but names 50, so that a state does not grow with its viewers', async () => {
+    system = await TestControl.start();
+    for (let n = 0; n < 52; n++) system.console({ tabId: `tab-${n}`, name: `Viewer ${n}` });
+    await until(() => system.control.state().operatorCount === 52);
+    expect(system.control.state().operators).toHaveLength(50);
+  });
+
   it('does not invent a mode for a pipeline that is gone', async () => {
     system = await TestControl.start();
     expect(system.control.state()).toMatchObject({ mode: null, pipeline: null });

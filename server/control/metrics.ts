@@ -9,7 +9,7 @@ export interface MetricsSources {
   desk: FaultDesk;
   log: FactLog;
   state: () => State;
-  viewers: () => { console: number; live: number };
+  viewers: () => { console: number; live: number; mostUnsentBytes: number };
 }
 
 const CALL_OUTCOMES = ['succeeded', 'rejected', 'injected', 'organic'] as const;
@@ -84,6 +84,9 @@ export class Metrics {
       gauge.set({ namespace: 'console' }, console);
       gauge.set({ namespace: 'live' }, live);
     });
+    this.#gauge('brownout_viewer_unsent_bytes', 'What waits for the slowest viewer', [], (gauge) =>
+      gauge.set(sources.viewers().mostUnsentBytes),
+    );
     this.#gauge('brownout_journal_failing', '1 while facts do not reach the disk', [], (gauge) => {
       gauge.set(sources.log.failing === null ? 0 : 1);
     });

@@ -21,6 +21,8 @@ export interface StateSources {
 
 /** A mode older than this is nobody's, even while the pipeline is still connected (it may be stopped). */
 const MODE_UNKNOWN_MS = 10_000;
+/** With all of them in each state, what is sent would grow with the square of the viewers. */
+const OPERATORS_NAMED = 50;
 
 /** Joins what the processes say of themselves with what the desk knows. Nothing in it is inferred from samples. */
 export function readState(sources: StateSources): State {
@@ -43,7 +45,8 @@ export function readState(sources: StateSources): State {
     supervisor: hub.aged('supervisor'),
     cameras: hub.aged('cameras'),
     agents: agents.statuses(),
-    operators: leases.operators(),
+    operators: leases.operators().slice(0, OPERATORS_NAMED),
+    operatorCount: leases.operatorCount,
     backendPort,
   };
 }
