@@ -37,7 +37,10 @@ export function TopBar() {
       </h1>
       <LiveStatus />
       {operators && (
-        <span className="hidden items-center gap-1.5 text-muted sm:flex" title={unnamed > 0 ? `${names} and ${unnamed} more` : names}>
+        <span
+          className="hidden items-center gap-1.5 text-muted sm:flex"
+          title={unnamed > 0 ? `${names} and ${unnamed} more` : names}
+        >
           <Eye aria-hidden="true" size={14} />
           {count} {count === 1 ? 'viewer' : 'viewers'}
         </span>

@@ -13,7 +13,8 @@ let server: WebSocketServer | undefined;
 /** As the documentation of `ws` broadcasts: one buffer, sent to every client that is open. */
 function broadcast(clients: Iterable<WebSocket>, bytes: number): void {
   const data = Buffer.from(String(Date.now()).padEnd(bytes, 'x'));
-  for (const client of clients) if (client.readyState === WebSocket.OPEN) client.send(data, { binary: false });
+  for (const client of clients)
+    if (client.readyState === WebSocket.OPEN) client.send(data, { binary: false });
 }
 
 const calls = {
@@ -23,7 +24,7 @@ const calls = {
     await new Promise((resolve) => opened.once('listening', resolve));
     return `ws://127.0.0.1:${(opened.address() as AddressInfo).port}`;
   },
-  clients: (): number => server?.clients.size ?? 0,
+  pid: (): number => process.pid,
   /** Sends them in the same rhythm; resolves after the last. */
   async replay(messages: readonly FloorMessage[]) {
     const startedAt = performance.now();

@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
 import { LightViewer, type ViewerPacket } from '#tests/support/light-viewer.ts';
-import { Latencies } from './fanout-latencies.ts';
 import type { FloorMessage } from './fanout-floor.ts';
+import { Latencies } from './fanout-latencies.ts';
 import { answerCalls } from './measure-child.ts';
 
 /** What the viewers of this process got since `begin`. */
@@ -109,7 +109,10 @@ const calls = {
       missed: sum((viewer) => viewer.missed),
       repeated: sum((viewer) => viewer.repeated),
       warned: sum((viewer) => (viewer.notices.includes('SHUTDOWN') ? 1 : 0)),
-      lowestSeq: viewers.reduce((lowest, viewer) => Math.min(lowest, viewer.lastSeq), Number.MAX_SAFE_INTEGER),
+      lowestSeq: viewers.reduce(
+        (lowest, viewer) => Math.min(lowest, viewer.lastSeq),
+        Number.MAX_SAFE_INTEGER,
+      ),
     };
   },
   closeAll() {

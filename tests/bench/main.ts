@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs';
+import { benchConsole } from './console.ts';
 import { benchDeadLetters } from './dead-letters.ts';
+import { benchFanout } from './fanout.ts';
 import { ArgumentError, type BenchArguments, readArguments } from './main-arguments.ts';
 import { closeSharedSystem } from './main-system.ts';
 import type { BenchPart, BenchReport } from './measure.ts';
@@ -18,6 +20,8 @@ const PARTS: Readonly<Record<string, BenchPart>> = {
   'dead-letters': benchDeadLetters,
   start: benchStart,
   toggle: benchToggle,
+  fanout: benchFanout,
+  console: benchConsole,
 };
 
 /** `npm run bench [-- PART …] [--smoke | --long] [--json FILE] [--write-docs]`; a part that fails ends no other. */

@@ -1,40 +1,73 @@
-import { timeThrough } from '#tests/support/paths.ts';
-import { startSystem } from '#tests/support/system.ts';
-import { type BenchReport, percentile, summarise } from './measure.ts';
+import { openConsole, startProbedBrowser } from './console-page.ts';
+import type { ViewersCalls } from './fanout-viewers.ts';
+import { openSystem } from './main-system.ts';
+import {
+  atMost,
+  type BenchRatio,
+  type BenchReport,
+  type Measurement,
+  percentile,
+  summarise,
+} from './measure.ts';
+import { startChild } from './measure-child.ts';
+import { measureClicks, measureFacts } from './toggle-clicks.ts';
+import { measureHalts } from './toggle-halts.ts';
 
-/** From the REST command to the acknowledgement of the process in which the fault acts, while the pipeline works. */
+interface Size {
+  /** Viewers beside the operator; the first of them is a browser. */
+  viewers: readonly number[];
+  clicks: number;
+  facts: number;
+  halts: number;
+}
+const FULL: Size = { viewers: [1, 50, 200], clicks: 40, facts: 30, halts: 8 };
+const SMOKE: Size = { viewers: [2], clicks: 1, facts: 1, halts: 1 };
+
+/** From the operator's hand to the injector, to the operator's eye, and to that of somebody else. */
 export async function benchToggle(smoke: boolean): Promise<BenchReport> {
-  const system = await startSystem({ cameraRate: 2 });
+  const size = smoke ? SMOKE : FULL;
+  const { system, close } = await openSystem(smoke, { cameraRate: 2 });
+  const viewers = startChild<ViewersCalls>(new URL('./fanout-viewers.ts', import.meta.url));
+  const browsers = await Promise.all([startProbedBrowser(), startProbedBrowser()]);
+  const measurements: Measurement[] = [];
+  const ratios: BenchRatio[] = [];
   try {
-    const on: number[] = [];
-    const off: number[] = [];
-    const halts: number[] = [];
-    for (let round = 0; round < (smoke ? 2 : 100); round++) {
-      let startedAt = performance.now();
-      const fault = await system.startFault('nemotron', 'latency', { params: { latencyMs: 20 } });
-      on.push(performance.now() - startedAt);
-      startedAt = performance.now();
-      await system.stopFault(fault.id);
-      off.push(performance.now() - startedAt);
+    const [operator, other] = await Promise.all(browsers.map((browser) => openConsole(browser, system.url)));
+    if (!operator || !other) throw new Error('no pages');
+    for (const count of size.viewers) {
+      await viewers.call('connect', { url: system.url, upTo: count - 1, group: 'viewer' });
+      const tell = (name: string, samples: number[], limits: Readonly<Record<string, number>>) => {
+        if (samples.length === 0) return;
+        const label = `${count} ${count === 1 ? 'viewer' : 'viewers'}: ${name}`;
+        measurements.push(summarise(label, 'ms', samples));
+        for (const [share, limit] of Object.entries(limits))
+          ratios.push(atMost(`${label}, p${share} ms`, percentile(samples, Number(share) / 100), limit));
+      };
+      const clicks = await measureClicks(operator, size.clicks);
+      tell('click → in force, acknowledged', clicks.acknowledged, { 99: 100 });
+      tell('click → "arming" painted', clicks.busyPainted, { 99: 50 });
+      tell('click → confirmed state painted', clicks.confirmedPainted, { 99: 150 });
+      const facts = await measureFacts(system, other, size.facts);
+      tell('breaker → painted in another browser', facts.breaker, { 95: 250, 99: 500 });
+      tell('mode → painted in another browser', facts.mode, { 95: 250, 99: 500 });
+      for (const stores of [false, true]) {
+        const halt = stores ? 'halt, Redis and PostgreSQL hang' : 'halt';
+        const halts = await measureHalts(system, { operator, other }, size.halts, stores);
+        tell(`${halt}: click → acknowledged`, halts.acknowledged, { 99: 500 });
+        tell(`${halt}: command → acknowledged, at the control process`, halts.receipt, {});
+        tell(`${halt}: click → painted`, halts.painted, {});
+        tell(`${halt}: click → painted in another browser`, halts.paintedElsewhere, {});
+      }
     }
-    for (let round = 0; round < (smoke ? 1 : 10); round++) {
-      await Promise.all([system.startFault('redis', 'timeout'), system.startFault('database', 'timeout')]);
-      halts.push((await system.halt()).tookMs);
-      await timeThrough(system, 'redis');
-      await system.api('POST', '/resume', { reason: 'bench' });
-    }
-    const p99 = (samples: number[]) => percentile(samples, 0.99);
-    return {
-      part: 'toggle',
-      what: 'REST command to acknowledgement by the injector; halt with Redis and PostgreSQL faulted',
-      measurements: [summarise('on', 'ms', on), summarise('off', 'ms', off), summarise('halt', 'ms', halts)],
-      ratios: [
-        { name: 'on, p99 ms', value: p99(on), target: '≤ 100', met: p99(on) <= 100 },
-        { name: 'off, p99 ms', value: p99(off), target: '≤ 100', met: p99(off) <= 100 },
-        { name: 'halt, p99 ms', value: p99(halts), target: '≤ 500', met: p99(halts) <= 500 },
-      ],
-    };
   } finally {
-    await system.close();
+    await viewers.call('closeAll', undefined).catch(() => {});
+    await Promise.all([viewers.close(), ...browsers.map((browser) => browser.close())]);
+    await close();
   }
+  return {
+    part: 'toggle',
+    what: 'clicks in a real browser at 1440 × 900, seen by a probe in the page; a second browser and viewers beside it; pipeline at 2 frames/s',
+    measurements,
+    ratios,
+  };
 }

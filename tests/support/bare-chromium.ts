@@ -15,6 +15,8 @@ export interface BareChromium {
   evaluate<T>(expression: string): Promise<T>;
   /** Opens another tab in front of the page. */
   hide(): Promise<void>;
+  /** Brings the page to the front again. */
+  show(): Promise<void>;
   /** kill -9, the whole browser. */
   kill(): Promise<void>;
   close(): Promise<void>;
@@ -64,6 +66,12 @@ export async function startBareChromium(
         await fetch(`${devTools}/json/new?about:blank`, { method: 'PUT' });
         await until('the page is hidden', 10_000, () =>
           evaluate<boolean>(`document.visibilityState === 'hidden'`),
+        );
+      },
+      async show() {
+        await fetch(`${devTools}/json/activate/${page.split('/').at(-1)}`);
+        await until('the page is visible', 10_000, () =>
+          evaluate<boolean>(`document.visibilityState === 'visible'`),
         );
       },
       kill: () => endChild(child, 'SIGKILL'),

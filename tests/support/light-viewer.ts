@@ -14,6 +14,8 @@ export interface LightViewerOptions {
   url: string;
   name: string;
   tabId: string;
+  /** @default false */
+  keepsFacts?: boolean;
   onPacket?: (packet: ViewerPacket) => void;
 }
 
@@ -32,9 +34,8 @@ export class LightViewer {
   /** Facts that were never given to it, and those given twice. */
   missed = 0;
   repeated = 0;
-  /** The facts of the snapshot and all after it, for as long as `keepsFacts`. */
+  /** With `keepsFacts`, those of the snapshot and all after it. */
   readonly facts: Fact[] = [];
-  keepsFacts = false;
   readonly notices: string[] = [];
   closed = false;
   readonly #socket: WebSocket;
@@ -48,9 +49,8 @@ export class LightViewer {
   }
 
   /** Resolves with its first snapshot. @throws when it is refused */
-  static connect(options: LightViewerOptions, keepsFacts = false): Promise<LightViewer> {
+  static connect(options: LightViewerOptions): Promise<LightViewer> {
     const viewer = new LightViewer(options);
-    viewer.keepsFacts = keepsFacts;
     return new Promise((resolve, reject) => {
       viewer.#socket.on('error', reject);
       viewer.#socket.on('close', () => {
@@ -95,7 +95,7 @@ export class LightViewer {
       if (event === 'snapshot') {
         const { state, facts } = body() as { state: State; facts: Fact[] };
         this.lastSeq = facts.at(-1)?.seq ?? state.seq;
-        if (this.keepsFacts) this.facts.push(...facts);
+        if (this.#options.keepsFacts) this.facts.push(...facts);
         welcome();
       }
     }
@@ -112,6 +112,6 @@ export class LightViewer {
     if (fact.seq <= this.lastSeq) this.repeated++;
     else this.missed += fact.seq - this.lastSeq - 1;
     this.lastSeq = Math.max(this.lastSeq, fact.seq);
-    if (this.keepsFacts) this.facts.push(fact);
+    if (this.#options.keepsFacts) this.facts.push(fact);
   }
 }

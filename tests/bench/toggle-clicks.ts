@@ -1,0 +1,74 @@
+import { faultSwitch } from '#tests/support/console-page.ts';
+import type { System } from '#tests/support/system.ts';
+import type { ProbedPage } from './console-page.ts';
+import { firstOf, paintedOf, untilSeen } from './toggle-seen.ts';
+
+const SERVICE = 'nemotron';
+const TYPE = 'latency';
+const TEST_ID = `fault-switch-${SERVICE}-${TYPE}`;
+
+/** From the click, ms. */
+export interface ClickTimes {
+  /** The injector's acknowledgement has reached the operator's page. */
+  acknowledged: number[];
+  /** "arming", or "clearing", is on the screen. */
+  busyPainted: number[];
+  /** The observed state is on the screen. */
+  confirmedPainted: number[];
+}
+
+/** The operator switches a fault on and off again, so many times. */
+export async function measureClicks(operator: ProbedPage, rounds: number): Promise<ClickTimes> {
+  const times: ClickTimes = { acknowledged: [], busyPainted: [], confirmedPainted: [] };
+  const button = await faultSwitch(operator.page, SERVICE, TYPE);
+  for (let press = 0; press < rounds * 2; press++) {
+    const confirmed = { testId: TEST_ID, attribute: 'aria-checked', value: String(press % 2 === 0) };
+    await operator.take();
+    await button.click();
+    const seen = await untilSeen(
+      operator,
+      'the switch shows what it did',
+      (all) => firstOf(all, 'acknowledged') !== undefined && paintedOf(all, confirmed) !== undefined,
+    );
+    const clickedAt = firstOf(seen, 'click')?.at ?? Number.NaN;
+    const busy = paintedOf(seen, { testId: TEST_ID, attribute: 'aria-busy', value: 'true' });
+    times.acknowledged.push((firstOf(seen, 'acknowledged')?.at ?? Number.NaN) - clickedAt);
+    times.busyPainted.push((busy?.paintedAt ?? Number.NaN) - clickedAt);
+    times.confirmedPainted.push((paintedOf(seen, confirmed)?.paintedAt ?? Number.NaN) - clickedAt);
+  }
+  return times;
+}
+
+/** From a fact's time at the control process to the pixel in another browser, ms. */
+export interface FactTimes {
+  breaker: number[];
+  mode: number[];
+}
+
+const BREAKER = 'nemotron';
+
+/** A breaker is opened and closed by hand, so many times, by somebody else; the mode follows when it does. */
+export async function measureFacts(system: System, other: ProbedPage, rounds: number): Promise<FactTimes> {
+  const times: FactTimes = { breaker: [], mode: [] };
+  const seen = await other.take();
+  for (let turn = 0; turn < rounds * 2; turn++) {
+    const { status } = await system.api('POST', `/breakers/${BREAKER}/${turn % 2 === 0 ? 'open' : 'close'}`);
+    if (status !== 200) throw new Error(`the breaker does not obey: ${status}`);
+    const value = turn % 2 === 0 ? 'FORCED_OPEN' : 'CLOSED';
+    const shown = { testId: `breaker-${BREAKER}`, attribute: 'data-state', value };
+    seen.push(
+      ...(await untilSeen(other, `the breaker is ${value}`, (all) => paintedOf(all, shown) !== undefined)),
+    );
+  }
+  for (const fact of seen) {
+    if (fact.kind !== 'fact' || fact.to === null) continue;
+    const isMode = fact.type === 'modeChanged';
+    if (!isMode && (fact.type !== 'breakerChanged' || fact.subject !== BREAKER)) continue;
+    const shown = isMode
+      ? { testId: 'mode', attribute: 'data-mode', value: fact.to }
+      : { testId: `breaker-${BREAKER}`, attribute: 'data-state', value: fact.to };
+    const painted = paintedOf(seen, shown, fact.toldAt);
+    if (painted) times[isMode ? 'mode' : 'breaker'].push(painted.paintedAt - fact.toldAt);
+  }
+  return times;
+}
