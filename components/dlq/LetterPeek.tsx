@@ -61,7 +61,7 @@ export function LetterPeek({ letter, notRedrivable }: { letter: DeadLetter; notR
 function Row({ word, children }: { word: string; children: ReactNode }) {
   return (
     <>
-      <dt className="text-faint">{word}</dt>
+      <dt className="text-muted">{word}</dt>
       <dd className="min-w-0 [overflow-wrap:anywhere]">{children}</dd>
     </>
   );
