@@ -4,34 +4,134 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { ArgumentError, readArguments } from './main-arguments.ts';
 import type { BenchReport } from './measure.ts';
+import { benchmarkDocs } from './report-docs.ts';
+import type { Machine } from './report-machine.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 describe('npm run bench', () => {
-  it('measures, prints and writes what it measured', { timeout: 60_000 }, () => {
+  it('measures every part, prints and writes what it measured', { timeout: 240_000 }, () => {
     const folder = mkdtempSync(join(tmpdir(), 'brownout-bench-'));
     const file = join(folder, 'report.json');
-    const printed = execFileSync(process.execPath, [MAIN, 'policies', 'proxy', '--smoke', '--json', file], {
-      encoding: 'utf8',
-    });
-    const { reports } = JSON.parse(readFileSync(file, 'utf8')) as { reports: BenchReport[] };
+    const printed = execFileSync(process.execPath, [MAIN, '--smoke', '--json', file], { encoding: 'utf8' });
+    const { reports, failed } = JSON.parse(readFileSync(file, 'utf8')) as {
+      reports: BenchReport[];
+      failed: string[];
+    };
     rmSync(folder, { recursive: true });
-    expect(reports.map((report) => report.part)).toEqual(['policies', 'proxy']);
-    for (const { measurements } of reports) {
+    expect(failed).toEqual([]);
+    const parts = reports.map((report) => report.part);
+    expect(parts).toEqual(expect.arrayContaining(['policies', 'proxy', 'pipeline', 'recorder', 'start']));
+    for (const { part, measurements, ratios } of reports) {
+      expect(measurements, part).not.toEqual([]);
+      expect(ratios, part).not.toEqual([]);
       for (const { name, median } of measurements) {
-        // A process may have had the memory already.
-        if (!name.endsWith('RSS')) expect(median, name).toBeGreaterThan(0);
+        expect(median, `${part}: ${name}`).toEqual(expect.any(Number)); // null in JSON is what was not measured
         expect(printed).toContain(name);
       }
     }
   });
 
-  it('refuses an unknown part, naming the known ones', () => {
-    const { status, stderr } = spawnSync(process.execPath, [MAIN, 'everything'], { encoding: 'utf8' });
-    expect([status, stderr.trim()]).toEqual([
+  it('names an argument that it cannot use and what is allowed, and measures nothing', () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'everything'], {
+      encoding: 'utf8',
+    });
+    expect([status, stdout, stderr.trim()]).toEqual([
       2,
+      '',
       expect.stringMatching(/^Unknown part everything: expected one of policies, /),
     ]);
+  });
+});
+
+describe('readArguments', () => {
+  const read = (...argv: string[]) => readArguments(argv, ['one', 'two']);
+
+  it('takes every part when none is named, and writes the docs then', () => {
+    expect(read()).toEqual({
+      parts: ['one', 'two'],
+      smoke: false,
+      long: false,
+      jsonFile: undefined,
+      writesDocs: true,
+    });
+  });
+
+  it('writes the docs of named parts on demand only', () => {
+    expect([
+      read('two').writesDocs,
+      read('two', '--write-docs').writesDocs,
+      read('--smoke').writesDocs,
+    ]).toEqual([false, true, false]);
+  });
+
+  it.each([
+    [['three'], 'Unknown part three: expected one of one, two'],
+    [['--fast'], 'Unknown option --fast: expected one of --smoke, --long, --json FILE, --write-docs'],
+    [['one', 'one'], 'one was given twice: expected each argument once'],
+    [['--json'], '--json without a file is not usable: expected the path of a file to write'],
+    [['--json', '--smoke'], '--json --smoke is not usable: expected the path of a file to write'],
+    [
+      ['--json', '/nowhere/report.json'],
+      '--json /nowhere/report.json is not usable: expected a file in a folder that exists, /nowhere does not',
+    ],
+    [['--smoke', '--long'], '--long cannot go with --smoke, which measures nothing: expected one of the two'],
+  ])('refuses %j', (argv, message) => {
+    expect(() => read(...argv)).toThrow(new ArgumentError(message));
+  });
+});
+
+describe('benchmarkDocs', () => {
+  const machine: Machine = {
+    cpu: 'Abacus',
+    cores: 2,
+    memoryGib: 8,
+    system: 'Linux 6',
+    node: 'v24.0.0',
+    commit: 'abc1234',
+    date: '2026-01-02',
+  };
+  const measured = (part: string, value: number) => ({
+    report: {
+      part,
+      what: `what ${part} does`,
+      measurements: [{ name: `${part} | time`, unit: 'ms', median: value, min: 1, max: 9, rounds: 3 }],
+      ratios: [
+        { name: 'ours / theirs', value, target: '≤ 2', met: value <= 2 },
+        { name: 'beside it', value, target: 'shown', met: null },
+      ],
+      rivals: { theirs: 'as its README has it' },
+      found: ['the cause'],
+    },
+    tookSeconds: 7.4,
+  });
+
+  it('says what was measured, on what, beside whom, and which target is missed', () => {
+    const text = benchmarkDocs('', [measured('one', 3)], machine, ['one', 'two']);
+    for (const said of [
+      '| [`one`](#one) | 0 of 1 | 2026-01-02, commit abc1234 |',
+      'What one does. Measured 2026-01-02 at commit abc1234 in 7 s on 2 × Abacus, 8 GiB, Linux 6, Node v24.0.0.',
+      '| ours / theirs | 3.00 | ≤ 2 | **missed** |',
+      '| beside it | 3.00 |  |  |',
+      '- **theirs**: as its README has it',
+      '- the cause',
+      '| one \\| time | 3.00 | 1.00–9.00 | ms | 3 |',
+    ])
+      expect(text).toContain(said);
+  });
+
+  it('replaces the sections of the parts that were measured and keeps the others', () => {
+    const before = benchmarkDocs('', [measured('one', 1), measured('two', 3)], machine, ['one', 'two']);
+    const later = { ...machine, date: '2026-02-03' };
+    const after = benchmarkDocs(before, [measured('two', 2)], later, ['one', 'two']);
+    expect(after.match(/^\| \[.*$/gm)).toEqual([
+      '| [`one`](#one) | 1 of 1 | 2026-01-02, commit abc1234 |',
+      '| [`two`](#two) | 1 of 1 | 2026-02-03, commit abc1234 |',
+    ]);
+    expect(after.match(/^## .*$/gm)).toEqual(['## one', '## two']);
+    expect(after).toContain('| one \\| time | 1.00 |');
+    expect(after).not.toContain('**missed**');
   });
 });

@@ -5,8 +5,10 @@ import { benchFanout } from './fanout.ts';
 import { ArgumentError, type BenchArguments, readArguments } from './main-arguments.ts';
 import { closeSharedSystem } from './main-system.ts';
 import type { BenchPart, BenchReport } from './measure.ts';
+import { benchPipeline } from './pipeline.ts';
 import { benchPolicies } from './policies.ts';
 import { benchProxy } from './proxy.ts';
+import { benchRecorder } from './recorder.ts';
 import { DOCS_FILE, writeBenchmarkDocs } from './report-docs.ts';
 import { describeMachine, thisMachine } from './report-machine.ts';
 import { printed } from './report-print.ts';
@@ -18,6 +20,8 @@ const PARTS: Readonly<Record<string, BenchPart>> = {
   policies: benchPolicies,
   proxy: benchProxy,
   'dead-letters': benchDeadLetters,
+  pipeline: benchPipeline,
+  recorder: benchRecorder,
   start: benchStart,
   toggle: benchToggle,
   fanout: benchFanout,

@@ -71,6 +71,16 @@ export class Samples {
     else this.#byName.set(name, { unit, values: [value] });
   }
 
+  /** @throws when it was not measured */
+  median(name: string): number {
+    return summarise('', '', this.#valuesOf(name)).median;
+  }
+
+  /** The value below which a share (0–1) of the rounds lies. @throws when it was not measured */
+  percentile(name: string, share: number): number {
+    return percentile(this.#valuesOf(name), share);
+  }
+
   /** Median of the ratios of the same rounds. @throws when one of them was not measured */
   ratio(name: string, over: string): number {
     const [upper, lower] = [this.#valuesOf(name), this.#valuesOf(over)];

@@ -131,6 +131,7 @@ function fallback(
     type: 'bench',
     primary: { offer: () => (takes ? Promise.resolve() : Promise.reject(refusal)) },
     tiers,
+    overflow: 'reject',
     isReady: () => false,
   });
   let count = 0;

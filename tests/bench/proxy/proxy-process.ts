@@ -11,8 +11,8 @@ import type { SessionFactory } from '#lib/chaos/proxy/session.ts';
 import { answerCalls } from '../measure-child.ts';
 import { type BenchProtocol, DIALOGUES } from './wire.ts';
 
-/** What stands in this process: the least that a relay in Node can do, or our proxies in one of three states. */
-export type ProxyRival = 'bare relay' | 'plain' | 'aware, idle' | 'aware, armed';
+/** What stands in this process: the least that a relay in Node can do, or our proxies, with no to four faults. */
+export type ProxyRival = 'bare relay' | 'plain' | 'aware, idle' | 'aware, 1 fault' | 'aware, 4 faults';
 
 const HOST = '127.0.0.1';
 const SERVICES: Readonly<Record<BenchProtocol, ProxiedService>> = {
@@ -21,12 +21,13 @@ const SERVICES: Readonly<Record<BenchProtocol, ProxiedService>> = {
   postgres: 'database',
   ftp: 'ftp',
 };
+const FAULTS: Readonly<Partial<Record<ProxyRival, number>>> = { 'aware, 1 fault': 1, 'aware, 4 faults': 4 };
 /** Faults that are in force and match no call of the bench. */
-const MATCH_NOTHING: Readonly<Record<BenchProtocol, [type: string, match: FaultMatch]>> = {
-  redis: ['error_reply', { command: 'NEVER' }],
-  http: ['server_error', { route: '/never' }],
-  postgres: ['query_error', { sql: 'never' }],
-  ftp: ['server_error', { command: 'NEVER' }],
+const MATCH_NOTHING: Readonly<Record<BenchProtocol, (index: number) => [type: string, match: FaultMatch]>> = {
+  redis: (index) => ['error_reply', { command: `NEVER${index}` }],
+  http: (index) => ['server_error', { route: `/never${index}` }],
+  postgres: (index) => ['query_error', { sql: `never${index}` }],
+  ftp: (index) => ['server_error', { command: `NEVER${index}` }],
 };
 
 const effect = new ProxyEffect();
@@ -73,8 +74,8 @@ async function openProxy(rival: ProxyRival, protocol: BenchProtocol, upstream: n
     rival === 'plain' ? new ServiceProxy({ ...place, createSession: dialAndPass }) : createProxy(place);
   effect.add(proxy);
   await proxy.start();
-  if (rival === 'aware, armed') {
-    const [type, match] = MATCH_NOTHING[protocol];
+  for (let index = 0; index < (FAULTS[rival] ?? 0); index++) {
+    const [type, match] = MATCH_NOTHING[protocol](index);
     await arm(service, type, match);
   }
   return proxy.port;
