@@ -4,14 +4,15 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT, startSystem } from '#tests/support/system.ts';
 import { Camera, fileIn } from './screenshots/camera.ts';
-import { chooseShots, SHOWN, STATES } from './screenshots/shots.ts';
+import { chooseShots, SHOWN, type Shot, STATES, THEMES } from './screenshots/shots.ts';
 import { Situations } from './screenshots/situations.ts';
 
 /*
  * Takes pictures of every page in every state on a system of its own:
- * `node scripts/take-screenshots.ts [--out FOLDER] [--full] [STATE|PAGE|VIEW|THEME|NAME …]`; without words, all.
+ * `node scripts/take-screenshots.ts [--out FOLDER] [--full] [--fill SECONDS] [STATE|PAGE|VIEW|THEME|NAME …]`; without words, all.
  * With `--out` the pictures go there, under names like `faults-wall-room-dark`; without it those that the README shows
- * go to docs/screenshots. `--full`: the page as long as it is.
+ * go to docs/screenshots. `--full`: the page as long as it is. `--fill`: how long the
+ * system runs before the first, for charts with something in them (60).
  * Needs a built console. The frames are those of ../shared when they are there, else the tests' dozen.
  */
 
@@ -20,7 +21,11 @@ const FRAMES = join(ROOT, '..', 'shared', 'data', 'camera-frames');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: 'string' }, full: { type: 'boolean', default: false } },
+  options: {
+    out: { type: 'string' },
+    full: { type: 'boolean', default: false },
+    fill: { type: 'string', default: '60' },
+  },
 });
 const out = values.out === undefined ? null : resolve(values.out);
 const shots = chooseShots(positionals).filter(({ name }) => out !== null || name in SHOWN);
@@ -30,19 +35,21 @@ const system = await startSystem({ env: existsSync(FRAMES) ? { CAMERA_FRAMES_DIR
 const camera = await Camera.start(system.url);
 try {
   await system.untilSteady();
-  const situations = new Situations(system, await camera.operator('Ana'));
+  const situations = new Situations(system, await camera.operator('Ana'), Number(values.fill) * 1000);
   try {
+    await situations.begin();
     for (const state of STATES) {
       const wanted = shots.filter((shot) => shot.state === state);
       if (wanted.length === 0) continue;
       await situations.enter(state);
-      for (const shot of wanted) {
-        await situations.extend();
-        await camera.take(shot, [fileIn(out ?? DOCS, out ? shot.name : (SHOWN[shot.name] ?? shot.name))], {
-          full: values.full,
-        });
-        process.stdout.write(`${shot.name}\n`);
-      }
+      await Promise.all(
+        THEMES.map((theme) =>
+          takeAll(
+            wanted.filter((shot) => shot.theme === theme),
+            situations,
+          ),
+        ),
+      );
     }
   } finally {
     situations.end();
@@ -50,4 +57,13 @@ try {
 } finally {
   await camera.close();
   await system.close();
+}
+
+async function takeAll(wanted: readonly Shot[], situations: Situations): Promise<void> {
+  for (const shot of wanted) {
+    await situations.extend();
+    const file = out ? fileIn(out, shot.name) : fileIn(DOCS, SHOWN[shot.name] ?? shot.name);
+    await camera.take(shot, file, values);
+    process.stdout.write(`${shot.name}\n`);
+  }
 }

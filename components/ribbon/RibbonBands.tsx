@@ -19,6 +19,9 @@ export interface RibbonPicture {
   facts: readonly Fact[];
 }
 
+/** Of a time below the axis; one that would be cut off is left out, px. */
+const TICK_WIDTH = 48;
+
 interface RibbonBandsProps {
   picture: RibbonPicture;
   /** On the page, px. */
@@ -57,9 +60,11 @@ export const RibbonBands = memo(function RibbonBands({
       {ticks.map((at) => (
         <g key={at}>
           <path d={`M${x(at)} 0V${axisY}`} stroke="var(--line)" strokeDasharray="2 3" />
-          <text fill="var(--faint)" fontSize="10" textAnchor="middle" x={x(at)} y={axisY + 11}>
-            {timeOfDay(at)}
-          </text>
+          {x(at) + TICK_WIDTH / 2 <= inner && (
+            <text fill="var(--faint)" fontSize="10" textAnchor="middle" x={x(at)} y={axisY + 11}>
+              {timeOfDay(at)}
+            </text>
+          )}
         </g>
       ))}
       <RowLabel row={0} text="faults" />

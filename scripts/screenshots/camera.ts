@@ -11,13 +11,19 @@ const OPEN_MS = 60_000;
 
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+interface Viewer {
+  page: Page;
+  /** What is open. */
+  path: string | null;
+  /** Whether telemetry and facts reach the page. */
+  streaming: { on: boolean };
+}
+
 /** A browser with one page a theme, both looking at the same; pages that are open already are not opened again. */
 export class Camera {
   readonly #browser: Browser;
   readonly #url: string;
-  readonly #viewers = new Map<Theme, { page: Page; path: string | null }>();
-  /** Whether telemetry and facts reach the pages. */
-  #streaming = true;
+  readonly #viewers = new Map<Theme, Viewer>();
 
   private constructor(browser: Browser, url: string) {
     this.#browser = browser;
@@ -31,8 +37,9 @@ export class Camera {
     });
     const camera = new Camera(browser, url);
     for (const theme of THEMES) {
-      const page = await (await camera.#context('Ben', theme)).newPage();
-      camera.#viewers.set(theme, { page, path: null });
+      const context = await camera.#context('Ben', theme);
+      const streaming = await gate(context);
+      camera.#viewers.set(theme, { page: await context.newPage(), path: null, streaming });
     }
     return camera;
   }
@@ -51,7 +58,7 @@ export class Camera {
   }
 
   /** Takes a picture and writes it as a small PNG: a palette is enough for flat colours. */
-  async take(shot: Shot, files: readonly string[], { full }: { full: boolean }): Promise<void> {
+  async take(shot: Shot, file: string, { full }: { full: boolean }): Promise<void> {
     const viewer = this.#viewers.get(shot.theme);
     if (!viewer) throw new Error(`nobody looks in the ${shot.theme} theme`);
     const { page } = viewer;
@@ -70,13 +77,13 @@ export class Camera {
       await untilLive(page);
     }
     if (live && shot.state === 'stale') {
-      this.#streaming = false;
+      viewer.streaming.on = false;
       await page.locator('[data-testid="live-status"][data-state="stale"]').waitFor({ timeout: OPEN_MS });
     }
     const bytes = await page.screenshot({ fullPage: full });
-    this.#streaming = true;
+    viewer.streaming.on = true;
     const png = await sharp(bytes).png({ palette: true, quality: 90, colours: 128, effort: 9 }).toBuffer();
-    for (const file of files) await writeFile(file, png);
+    await writeFile(file, png);
   }
 
   async #context(name: string, theme: Theme): Promise<BrowserContext> {
@@ -84,21 +91,21 @@ export class Camera {
     await context.addInitScript(
       `localStorage.setItem('brownout.theme', '${theme}'); localStorage.setItem('brownout.name', '${name}')`,
     );
-    if (name === 'Ben') await this.#gate(context);
     return context;
   }
+}
 
-  /** The stream can be stopped with the link still up: pings pass, events do not. */
-  async #gate(context: BrowserContext): Promise<void> {
-    await context.routeWebSocket(/socket\.io/, (socket) => {
-      const server = socket.connectToServer();
-      socket.onMessage((message) => server.send(message));
-      server.onMessage((message) => {
-        if (this.#streaming || (typeof message === 'string' && !message.startsWith('4')))
-          socket.send(message);
-      });
+/** The stream can be stopped with the link still up: pings pass, events do not. */
+async function gate(context: BrowserContext): Promise<{ on: boolean }> {
+  const streaming = { on: true };
+  await context.routeWebSocket(/socket\.io/, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => server.send(message));
+    server.onMessage((message) => {
+      if (streaming.on || (typeof message === 'string' && !message.startsWith('4'))) socket.send(message);
     });
-  }
+  });
+  return streaming;
 }
 
 async function untilLive(page: Page): Promise<void> {

@@ -6,8 +6,6 @@ import { until } from '#tests/support/until.ts';
 import { pause } from './camera.ts';
 import type { StateName } from './shots.ts';
 
-/** Charts with something in them. */
-const FILL_MS = 60_000;
 /** What a fault does has begun to show in every chart. */
 const SPREAD_MS = 15_000;
 /** A lease with less left than this is extended before the next picture. */
@@ -25,18 +23,25 @@ const THREE = [
 export class Situations {
   readonly #system: System;
   readonly #ana: Page;
+  readonly #fillMs: number;
+  #extending = false;
   #killing: ReturnType<typeof setInterval> | undefined;
 
-  constructor(system: System, ana: Page) {
+  /** @param fillMs until the charts have something in them */
+  constructor(system: System, ana: Page, fillMs: number) {
+    this.#fillMs = fillMs;
     this.#system = system;
     this.#ana = ana;
+  }
+
+  async begin(): Promise<void> {
+    await pause(this.#fillMs);
+    await this.#system.untilSteady();
   }
 
   async enter(state: StateName): Promise<void> {
     switch (state) {
       case 'normal':
-        await pause(FILL_MS);
-        await this.#system.untilSteady();
         return;
       case 'one-fault':
         await this.#start('nemotron', 'timeout');
@@ -67,8 +72,10 @@ export class Situations {
   /** The leases run on while the pictures are taken. */
   async extend(): Promise<void> {
     const { faults } = await this.#system.state();
-    if (faults.every(({ leftMs }) => leftMs > SHORT_MS)) return;
+    if (this.#extending || faults.every(({ leftMs }) => leftMs > SHORT_MS)) return;
+    this.#extending = true;
     for (const button of await this.#ana.getByTestId('extend-fault').all()) await button.click();
+    this.#extending = false;
   }
 
   end(): void {
