@@ -27,11 +27,6 @@ export async function systemUse(system: System): Promise<SystemUse> {
   return uses;
 }
 
-/** Of one process alone. */
-export function processUse(pid: number): Use {
-  return sumOf([pid], processTable());
-}
-
 type Table = ReadonlyMap<number, { parent: number; rssBytes: number }>;
 
 function processTable(): Table {

@@ -54,6 +54,7 @@ let close: () => Promise<void> = async () => {};
 let add: (frame: BenchFrame) => Promise<void> = async () => {};
 let stopped = true;
 let running: Promise<unknown> = Promise.resolve();
+let failure: Error | undefined;
 
 interface Place extends Pick<Wiring, 'direct' | 'databaseUser' | 'databasePassword' | 'redisPassword'> {
   /** Whether the models are called; else they are taken to answer at once. */
@@ -124,6 +125,10 @@ const handlers = {
       },
       { connection, concurrency: ANALYSIS_CONCURRENCY, skipVersionCheck: true },
     );
+    for (const worker of [detecting, analysing])
+      worker.on('failed', (_job, error) => {
+        failure ??= error;
+      });
     add = async (frame) => {
       await sharp(frame.bytes, { failOn: 'warning' }).raw().toBuffer();
       const sha256 = createHash('sha256').update(frame.bytes).digest('hex');
@@ -159,7 +164,10 @@ const handlers = {
     stopped = true;
     await running;
     const left = () => inFlight - [...openBatches.values()].reduce((sum, { ids }) => sum + ids.length, 0);
-    while (left() > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (left() > 0) {
+      if (failure) throw failure;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     openBatches = new Map();
     held.clear();
     inFlight = 0;
