@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, readArguments } from './main-arguments.ts';
 import type { BenchReport } from './measure.ts';
+import { stageTimes } from './pipeline/stages.ts';
 import { benchmarkDocs } from './report-docs.ts';
 import type { Machine } from './report-machine.ts';
 
@@ -133,5 +134,29 @@ describe('benchmarkDocs', () => {
     expect(after.match(/^## .*$/gm)).toEqual(['## one', '## two']);
     expect(after).toContain('| one \\| time | 1.00 |');
     expect(after).not.toContain('**missed**');
+  });
+});
+
+describe('stageTimes', () => {
+  const at = (ms: number) => new Date(ms).toISOString();
+  const frame = (uploadId: string) => ({ uploadId, startedAt: 1000, acceptedAt: 1012, seenAt: 2000 });
+
+  it("follows a frame through the pipeline's log, also where it is one of many", () => {
+    const log = [
+      { msg: 'upload accepted', uploadId: 'a', time: at(1010) },
+      { msg: 'upload validated', uploadId: 'a', time: at(1030) },
+      { msg: 'detection queued', uploadId: 'a', time: at(1031) },
+      { msg: 'upload stored', uploadId: 'a', time: at(1100) },
+      { msg: 'batch closed', uploads: ['b', 'a'], time: at(1600) },
+      { msg: 'event stored', uploads: ['b', 'a'], time: at(1990) },
+      { msg: 'event stored', uploads: ['a'], time: at(5000) },
+    ];
+    expect(stageTimes(log, [frame('a')]).map(Object.values)).toEqual([[10, 20, 1, 69, 500, 390, 10]]);
+  });
+
+  it('tells nothing of a stage whose beginning or end the log does not have', () => {
+    const log = [{ msg: 'upload accepted', uploadId: 'a', time: at(1010) }];
+    const none = Array.from({ length: 6 }, () => null);
+    expect(stageTimes(log, [frame('a')]).map(Object.values)).toEqual([[10, ...none]]);
   });
 });

@@ -1,5 +1,5 @@
 import { io } from 'socket.io-client';
-import type { ViewerEvent } from '#lib/protocol/viewers.ts';
+import type { ViewerEventChange, ViewerMessage } from '#lib/protocol/viewers.ts';
 import { FtpUploader } from '#server/cameras/ftp-uploader.ts';
 import { cameraName, loadCredentials } from '#server/pipeline/intake/credentials.ts';
 import { until } from '#tests/support/until.ts';
@@ -91,10 +91,10 @@ const handlers = {
     });
     const socket = io(viewerUrl, { transports: ['websocket'], auth: { channels: ['events'] } });
     viewer = socket;
-    socket.on('events', (message: { data: { change: string; event: ViewerEvent } }) => {
-      if (message.data.change !== 'created') return;
+    socket.on('events', ({ data }: ViewerMessage<ViewerEventChange>) => {
+      if (data.change !== 'created') return;
       const at = Date.now();
-      for (const { id } of message.data.event.uploads) see(id, at);
+      for (const { id } of data.event.uploads) see(id, at);
     });
     await until('the viewer is connected', 10_000, () => socket.connected);
   },
