@@ -21,6 +21,8 @@ type LiveSocket = Socket<LiveServerEvents, LiveClientEvents>;
 
 /** A command without an answer after this long is reported as failed; what it did is seen in the facts. */
 const ACK_TIMEOUT_MS = 5_000;
+/** Longest pause before the next attempt to connect, so that the picture is right within a second of the network's return. */
+const RECONNECT_MAX_MS = 600;
 /** Pause between two requests for a fresh snapshot, so that a confused server is not asked in a loop. */
 const RESYNC_PAUSE_MS = 2_000;
 
@@ -38,7 +40,11 @@ export function openSockets(lookingAs?: string): () => void {
   if (lookingAs) useConnection.setState({ name: lookingAs });
   let wasCut = false;
   void fillLive(); // beside the handshakes: the charts are full as soon as the page is live
-  const options = { transports: ['websocket'], reconnectionDelay: 200, reconnectionDelayMax: 1_000 };
+  const options = {
+    transports: ['websocket'],
+    reconnectionDelay: 200,
+    reconnectionDelayMax: RECONNECT_MAX_MS,
+  };
   const commands: ConsoleSocket = io('/console', { ...options, auth: (give) => give(handshake()) });
   const live: LiveSocket = io('/live', options);
   consoleSocket = commands;

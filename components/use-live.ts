@@ -1,12 +1,9 @@
-import { type LiveState, liveState, useConnection } from './stores/connection-store.ts';
-import { useClock } from './visual/use-clock.ts';
+import type { LiveState } from './stores/connection-store.ts';
+import { useLiveness } from './stores/liveness-store.ts';
 
-/** Whether the picture is live; renders only when the answer changes with the half-second clock. */
+/** Whether the picture is live; renders only when the answer changes. */
 export function useLive(): LiveState {
-  const nowMs = useClock(500);
-  const phase = useConnection((store) => store.phase);
-  const tickAt = useConnection((store) => store.tickAt);
-  return liveState({ phase, tickAt }, nowMs);
+  return useLiveness((store) => store.live);
 }
 
 /** A report older than this is not shown as present. */

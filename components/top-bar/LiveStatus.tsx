@@ -1,6 +1,7 @@
 'use client';
 
-import { type LiveState, liveState, useConnection } from '../stores/connection-store.ts';
+import { type LiveState, useConnection } from '../stores/connection-store.ts';
+import { useLive } from '../use-live.ts';
 import { spokenDuration } from '../visual/quantity.ts';
 import { CHIP, type Status, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
@@ -20,7 +21,7 @@ export function LiveStatus() {
   const phase = useConnection((store) => store.phase);
   const tickAt = useConnection((store) => store.tickAt);
   const notice = useConnection((store) => store.notice);
-  const state = liveState({ phase, tickAt }, nowMs);
+  const state = useLive();
   const { word, status } = LIVE_LOOK[state];
   const ageMs = tickAt === null ? null : Math.max(0, nowMs - tickAt);
   return (
