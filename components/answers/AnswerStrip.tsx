@@ -15,7 +15,7 @@ import {
 } from './answers.ts';
 
 /** Lines of an answer that fit beside the others; the panels below have them all. */
-const LINES: Record<Answer['id'], number> = { broken: 3, 'not-ours': 2, recovery: 2, loss: 1 };
+const LINES: Record<Answer['id'], number> = { broken: 3, 'not-ours': 1, recovery: 1, loss: 1 };
 
 /** What have we broken, what broke by itself, is it recovering: in a line each, always in the same place. */
 export function AnswerStrip() {
@@ -32,14 +32,13 @@ export function AnswerStrip() {
     [recoveryAnswer(report, serverNow()), ofReport],
   ];
   return (
-    <ul
-      aria-label="At a glance"
-      className="grid gap-1.5 wide:grid-cols-[minmax(0,5fr)_minmax(0,3fr)_minmax(0,5fr)]"
-    >
-      {answers.map(([answer, stale]) => (
-        <GlanceAnswer answer={answer} heard={state !== null} key={answer.id} stale={stale} />
-      ))}
-    </ul>
+    <section aria-label="At a glance">
+      <ul className="grid gap-1.5 wide:grid-cols-[minmax(0,5fr)_minmax(0,3fr)_minmax(0,3fr)]">
+        {answers.map(([answer, stale]) => (
+          <GlanceAnswer answer={answer} heard={state !== null} key={answer.id} stale={stale} />
+        ))}
+      </ul>
+    </section>
   );
 }
 

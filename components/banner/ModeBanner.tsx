@@ -75,9 +75,7 @@ export function ModeBanner() {
             <OriginChip origin={cause.origin} />
           </span>
         ))}
-        {state && mode === null && detail && (
-          <span className="text-muted">· last known as {detail.mode}</span>
-        )}
+        {state && mode === null && detail && <span className="text-muted">last known as {detail.mode}</span>}
         {causes.length > CAUSES_NARROW && (
           <span className="text-muted wide:hidden">and {causes.length - CAUSES_NARROW} more</span>
         )}

@@ -2,6 +2,7 @@
 
 import { Fragment } from 'react';
 import type { State } from '#lib/protocol/state.ts';
+import { currentReport } from '../answers/answers.ts';
 import { faultsOn } from '../services/service-view.ts';
 import { type ObservedFault, useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
@@ -30,7 +31,7 @@ export function PipelinePath() {
   return (
     <section
       aria-label="Pipeline"
-      className={`panel px-2 py-1.5 ${staleClass(live, state?.pipeline?.ageMs)}`}
+      className={`panel px-2 py-1.5 ${staleClass(live, currentReport(state)?.ageMs ?? 0)}`}
       data-in="live"
       data-testid="pipeline"
     >
@@ -97,7 +98,7 @@ function Edge({ ratePerSecond }: { ratePerSecond: number | null }) {
 const AGE_WARN_MS = 10_000;
 
 function pipelineStages(state: State | null, faults: readonly ObservedFault[]): Stage[] {
-  const pipeline = state?.pipeline ?? null;
+  const pipeline = currentReport(state);
   const detection = pipeline?.queues.find((queue) => queue.name === 'detection');
   const analysis = pipeline?.queues.find((queue) => queue.name === 'analysis');
   const cameras = state?.cameras?.cameras;

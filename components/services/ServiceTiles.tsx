@@ -52,14 +52,14 @@ export function ServiceTiles() {
         onPointerLeave={hold(false)}
       >
         {shown.map((view) => (
-          <ServiceTile className={staleClass(live, pipeline?.ageMs)} key={view.name} view={view} />
+          <ServiceTile key={view.name} stale={staleClass(live, pipeline?.ageMs)} view={view} />
         ))}
       </ul>
     </section>
   );
 }
 
-function ServiceTile({ view, className }: { view: ServiceView; className: string }) {
+function ServiceTile({ view, stale }: { view: ServiceView; stale: string }) {
   const { name, breaker, health, dependency, faults, status } = view;
   const since = breaker?.since ?? health?.since ?? null;
   const injected = dependency?.injected ?? breaker?.calls.injected ?? 0;
@@ -68,7 +68,7 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
   const service = serviceOf(name);
   return (
     <li
-      className={`panel relative min-w-0 px-2.5 py-1.5 hover:border-muted ${BORDER[status] ?? ''} ${faults.length > 0 ? 'hatch' : ''} ${className}`}
+      className={`panel relative min-w-0 px-2.5 py-1.5 hover:border-muted ${BORDER[status] ?? ''} ${faults.length > 0 ? 'hatch' : ''} ${stale}`}
       data-state={status}
       data-testid={`service-${name}`}
       title={health?.error ?? breaker?.lastError ?? undefined}
@@ -86,18 +86,20 @@ function ServiceTile({ view, className }: { view: ServiceView; className: string
         </button>
         {breaker ? (
           <span
-            className={`ml-auto inline-flex shrink-0 items-center gap-1 rounded border px-1 text-[10px] leading-4 font-bold whitespace-nowrap ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
+            className={`ml-auto inline-flex shrink-0 items-center gap-1 rounded border px-1 text-[11px] leading-4 font-bold whitespace-nowrap ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
             data-state={breaker.state}
             data-testid={`breaker-${name}`}
           >
             <StatusMark size={9} status={breaker.state === 'CLOSED' ? 'normal' : status} />
+            {stale && 'was '}
             {BREAKER_WORD[breaker.state]}
           </span>
         ) : (
           <span
-            className={`ml-auto inline-flex shrink-0 items-center gap-1 text-[10px] font-bold whitespace-nowrap ${INK[health?.healthy === false ? 'open' : 'normal']}`}
+            className={`ml-auto inline-flex shrink-0 items-center gap-1 text-[11px] font-bold whitespace-nowrap ${INK[health?.healthy === false ? 'open' : 'normal']}`}
           >
             <StatusMark size={9} status={health?.healthy === false ? 'open' : 'normal'} />
+            {stale && health && 'was '}
             {health ? (health.healthy ? 'HEALTHY' : 'DOWN') : 'NO BREAKER'}
           </span>
         )}

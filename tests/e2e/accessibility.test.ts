@@ -77,7 +77,7 @@ describe('the console for everybody', () => {
     await page.keyboard.press('Enter');
     await until('it is resumed', 5_000, async () => (await system.state()).halted === null);
 
-    await byPalette(page, 'all dead letters');
+    await byPalette(page, 'dead letters');
     await page.waitForURL('**/dlq');
     await page.locator('[data-testid="dlq-redrive"]:enabled').first().waitFor({ timeout: 20_000 });
     const before = (await letters()).map(({ id }) => id);
@@ -98,7 +98,9 @@ describe('the console for everybody', () => {
       const { mode, pipeline } = await system.state();
       const text = await treeText(banner);
       const loss = `${pipeline?.ledger.lost} lost`;
-      return mode !== 'NORMAL' && text.startsWith(`${mode} 0:`) && /because nemotron.* INJECTED/.test(text)
+      return mode !== 'NORMAL' &&
+        text.startsWith(`Mode and ledger ${mode} 0:`) &&
+        /because nemotron.* INJECTED/.test(text)
         ? text.includes(loss)
         : undefined;
     });
@@ -106,7 +108,7 @@ describe('the console for everybody', () => {
     expect(faults).toMatch(/^Active faults Active faults 1 .*nemotron · timeout/);
     expect(faults).toContain(owner.name);
     expect(faults).toContain('Stop nemotron timeout');
-    const answers = await treeText(page.getByRole('list', { name: 'At a glance' }));
+    const answers = await treeText(page.getByRole('region', { name: 'At a glance' }));
     expect(answers).toMatch(/Broken by us 1 fault nemotron timeout · REST · \d:\d\d left Not ours/);
 
     await page.getByRole('button', { name: 'HALT ALL' }).press('Enter');

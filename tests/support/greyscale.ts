@@ -11,8 +11,10 @@ interface Grey {
 /** The page as somebody sees it who sees no colours: the parts of it where these elements are, `insetPx` off their edges. */
 export async function greyParts(page: Page, places: readonly Locator[], insetPx = 0): Promise<Grey[]> {
   const boxes = await Promise.all(places.map((place) => place.boundingBox()));
-  const picture = sharp(await page.screenshot({ style: 'html { filter: grayscale(1) }' }));
-  const { data, info } = await picture.removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  const picture = sharp(await page.screenshot())
+    .removeAlpha()
+    .greyscale();
+  const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
   return boxes.map((box, index) => {
     if (!box) throw new Error(`Nothing to see of ${places[index]}`);
     const left = Math.ceil(box.x + insetPx);

@@ -18,10 +18,11 @@ export async function tabTo(page: Page, testId: string): Promise<void> {
   throw new Error(`${testId} cannot be reached by Tab`);
 }
 
-/** Opens the palette, types and takes what it finds first. */
+/** Opens the palette, types, and takes what it finds first once that is what was meant. */
 export async function byPalette(page: Page, words: string): Promise<void> {
   await page.keyboard.press('Control+k');
   await page.getByPlaceholder('Break, stop, find…').waitFor();
   await page.keyboard.type(words);
+  await page.getByRole('option', { name: words, selected: true }).waitFor();
   await page.keyboard.press('Enter');
 }
