@@ -189,7 +189,11 @@ describe('recoveryAnswer', () => {
     const open = recoveryAnswer(makePipeline({ breakers: [breaker('OPEN')] }), 0);
     expect(open).toMatchObject({ status: 'open', lines: ['redis breaker OPEN, trial in 12 s'] });
     const trial = recoveryAnswer(makePipeline({ breakers: [breaker('HALF_OPEN')] }), 0);
-    expect(trial).toMatchObject({ status: 'half', lines: ['redis breaker HALF-OPEN, trial 1/2'] });
+    expect(trial).toMatchObject({
+      status: 'half',
+      headline: 'ON TRIAL',
+      lines: ['redis breaker HALF-OPEN, trial 1/2'],
+    });
   });
 
   it('says recovered for ten seconds, then nothing to recover', () => {

@@ -133,9 +133,9 @@ export function recoveryAnswer(pipeline: PipelineReport | null, now: number): An
   const { mode, previous, since } = pipeline.mode;
   const stuck = queues.some(({ drains }) => !drains) || breakers.some(({ state }) => state !== 'HALF_OPEN');
   if (lines.length > 0 || mode !== 'NORMAL') {
-    return stuck || lines.length === 0
-      ? { ...base, status: 'open', headline: 'NOT YET', lines }
-      : { ...base, status: 'half', headline: 'RECOVERING', lines };
+    if (stuck || lines.length === 0) return { ...base, status: 'open', headline: 'NOT YET', lines };
+    // A trial that has not succeeded says nothing of recovery yet.
+    return { ...base, status: 'half', headline: breakers.length > 0 ? 'ON TRIAL' : 'RECOVERING', lines };
   }
   if (previous !== null && previous !== 'NORMAL' && now - since < RECOVERED_MS)
     return { ...base, status: 'recovered', headline: 'RECOVERED', lines };

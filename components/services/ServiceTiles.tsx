@@ -86,7 +86,7 @@ function ServiceTile({ view, stale }: { view: ServiceView; stale: string }) {
         </button>
         {breaker ? (
           <span
-            className={`ml-auto inline-flex shrink-0 items-center gap-1 rounded border px-1 text-[11px] leading-4 font-bold whitespace-nowrap ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
+            className={`ml-auto inline-flex shrink-0 items-center gap-0.5 rounded border px-0.5 text-[11px] tracking-tight leading-4 font-bold whitespace-nowrap ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
             data-state={breaker.state}
             data-testid={`breaker-${name}`}
           >

@@ -147,7 +147,7 @@ function recoveryWords({ mode, pipeline }: State): RegExp {
   const open = pipeline.breakers.some(({ state }) => state !== 'CLOSED');
   return mode === 'NORMAL' && !late && !open && pipeline.ledger.owed === 0
     ? /Nothing to recover|RECOVERED/
-    : /NOT YET|RECOVERING/;
+    : /NOT YET|ON TRIAL|RECOVERING/;
 }
 
 /** Whether the first `m:ss` (or `h:mm:ss`) in a text is about that long. */
