@@ -29,10 +29,10 @@ export function Console() {
       <div className="sticky top-0 z-20 -mx-2 flex flex-col gap-1.5 bg-ground px-2 pb-1 max-wide:-mt-2 max-wide:border-b max-wide:border-line max-wide:pt-2 wide:static wide:pb-0">
         <TopBar />
         <ModeBanner />
-        <AnswerStrip />
         <HaltedBanner />
         <Tabs />
       </div>
+      <AnswerStrip />
       <main
         className="flex min-h-0 flex-1 flex-col gap-1.5 wide:grid wide:grid-cols-[272px_minmax(0,1fr)_336px] wide:grid-rows-[auto_auto_minmax(0,1fr)]"
         data-tabs={tab}

@@ -48,7 +48,7 @@ function GlanceAnswer({ answer, stale, heard }: { answer: Answer; stale: string;
   const narrow = isAbnormal(answer) || id === 'broken' ? '' : 'max-wide:hidden';
   return (
     <li
-      className={`panel flex min-h-7 min-w-0 flex-wrap content-center items-center gap-x-2 px-2.5 py-0.5 text-[12px] ${BORDER[status] ?? ''} ${status === 'injected' ? 'hatch' : ''} ${stale} ${narrow}`}
+      className={`panel flex min-h-7 min-w-0 flex-wrap content-center items-center gap-x-3 px-2.5 py-0.5 text-[12px] ${BORDER[status] ?? ''} ${status === 'injected' ? 'hatch' : ''} ${stale} ${narrow}`}
       data-status={status}
       data-testid={`answer-${id}`}
     >

@@ -128,7 +128,7 @@ export function recoveryAnswer(pipeline: PipelineReport | null, now: number): An
   const lines = [
     ...breakers.map(breakerLine),
     ...queues.map(({ line }) => line),
-    ...(owed > 0 ? [`${count(owed)} analyses owed`] : []),
+    ...(owed > 0 ? [`${count(owed)} ${owed === 1 ? 'analysis' : 'analyses'} owed`] : []),
   ];
   const { mode, previous, since } = pipeline.mode;
   const stuck = queues.some(({ drains }) => !drains) || breakers.some(({ state }) => state !== 'HALF_OPEN');

@@ -51,7 +51,11 @@ export function HaltedBanner() {
                 {fault.acknowledged ? `${Math.round(fault.acknowledgedInMs)} ms` : <b>not acknowledged</b>}
               </span>
             ))}
-            {remaining.length > 0 && ` · not yet well at that moment: ${remaining.join(', ')}`}
+          </p>
+        )}
+        {remaining.length > 0 && (
+          <p className="text-muted max-wide:hidden wide:line-clamp-1" title={remaining.join('\n')}>
+            Not yet well at that moment: {remaining.join(' · ').replaceAll('_', '-')}
           </p>
         )}
         {late.length > 0 && (

@@ -42,7 +42,7 @@ export function LedgerSentence() {
   const always = new Set(['accepted', 'stored', 'in work']);
   return (
     <p
-      className={`flex flex-wrap items-center gap-x-2 gap-y-0.5 rounded-md border px-2.5 py-1 ${bad ? 'border-2 border-loss text-loss-ink' : 'border-line'} ${stale}`}
+      className={`flex flex-wrap items-center gap-x-4 gap-y-0.5 rounded-md border px-2.5 py-1 max-wide:gap-x-3 ${bad ? 'border-2 border-loss text-loss-ink' : 'border-line'} ${stale}`}
       data-doubled={ledger.doubled}
       data-lost={ledger.lost}
       data-testid="ledger"
@@ -55,11 +55,7 @@ export function LedgerSentence() {
       {parts
         .filter(([word, value]) => value > 0 || always.has(word))
         .map(([word, value, help]) => (
-          <span
-            className="whitespace-nowrap text-muted after:ml-2 after:text-line-strong after:content-['·']"
-            key={word}
-            title={help}
-          >
+          <span className="whitespace-nowrap text-muted" key={word} title={help}>
             <b className="font-semibold text-ink">{count(value)}</b>{' '}
             {word === 'dead-lettered' ? (
               <button

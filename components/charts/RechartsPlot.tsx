@@ -36,6 +36,7 @@ export const RechartsPlot = memo(function RechartsPlot({ frame, width, height }:
         allowDataOverflow
         axisLine={false}
         domain={[0, leftMax]}
+        interval={0}
         tick={TICK}
         tickFormatter={compact}
         tickLine={false}

@@ -4,7 +4,7 @@ import { type ChartPoint, domainMax } from './chart-series.ts';
 
 /** Same margins in ribbon and charts: one time axis. Pixels. */
 export const AXIS_WIDTH = 34;
-export const PLOT_MARGIN = { top: 6, right: 6, bottom: 2, left: 0 } as const;
+export const PLOT_MARGIN = { top: 6, right: 6, bottom: 6, left: 0 } as const;
 
 /** Everything one drawing of a chart needs. */
 export interface PlotFrame {

@@ -5,6 +5,7 @@ import type { Catalogue } from '#lib/protocol/faults.ts';
 import { loadCatalogue, useCatalogue } from '../stores/catalogue-store.ts';
 import { useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
+import { useLive } from '../use-live.ts';
 import { DeskGroup } from './DeskGroup.tsx';
 import { PresetSwitch } from './PresetSwitch.tsx';
 import { presetService } from './switch-state.ts';
@@ -12,13 +13,16 @@ import { presetService } from './switch-state.ts';
 /** Where faults are switched: compound presets, then each service with its presets and all its types. */
 export function FaultDesk() {
   const { phase, catalogue, error } = useCatalogue();
+  const live = useLive();
+  const old = live === 'stale' || live === 'no-data';
   const seed = useSystem((store) => store.state?.seed);
   const refusal = useFaults((store) => (store.refusal?.key === 'halt' ? store.refusal.text : null));
   return (
     <section aria-label="Fault desk" className="panel flex min-h-0 flex-col" data-in="faults">
       <h2 className="panel-title flex justify-between gap-2 border-b border-line px-3 py-2">
         Fault desk
-        {seed !== undefined && (
+        {old && <span className="tracking-normal text-ink normal-case">when last heard</span>}
+        {seed !== undefined && !old && (
           <span
             className="font-normal tracking-normal normal-case select-all"
             data-testid="run-seed"

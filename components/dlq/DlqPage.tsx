@@ -33,7 +33,7 @@ export function DlqPage() {
       <DlqBar />
       <LetterTasks />
       <Message />
-      <div className="grid min-w-0 flex-1 grid-cols-1 items-start gap-1.5 wide:grid-cols-[minmax(0,5fr)_minmax(0,6fr)]">
+      <div className="grid min-w-0 flex-1 grid-cols-1 content-start items-start gap-1.5 wide:grid-cols-[minmax(0,5fr)_minmax(0,6fr)]">
         <LetterGroups />
         <LetterList />
       </div>

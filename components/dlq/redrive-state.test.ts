@@ -23,7 +23,7 @@ describe('redriveState', () => {
     expect(disabled(down)).toBe('The yolo26 breaker is OPEN, a trial in 18 s');
     expect(disabled({ ...free, tasks: [running] })).toBe('A re-drive by Ana is on');
     expect(disabled(free, 0)).toBe('Never accepted: only the camera can send it again');
-    expect(disabled(null)).toBe('The pipeline does not report');
+    expect(disabled(null)).toBe('No fresh report from the pipeline');
     expect(redriveState({ queues: [], redrivable: null, status: free }).disabled).toBe('No dead letter');
   });
 

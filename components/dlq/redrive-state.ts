@@ -12,7 +12,7 @@ interface Asked {
   queues: readonly string[];
   /** Letters among those asked for that can be given back; null when that is not known. */
   redrivable: number | null;
-  /** null: the pipeline does not report. */
+  /** null: nothing fresh was heard of it. */
   status: Pick<DlqStatus, 'blocked' | 'tasks'> | null;
 }
 
@@ -20,7 +20,7 @@ export const NOTHING_TO_SEND = 'No dead letter';
 
 /** Whether letters of these queues can be given back now. */
 export function redriveState({ queues, redrivable, status }: Asked): RedriveState {
-  if (!status) return { disabled: 'The pipeline does not report', note: null };
+  if (!status) return { disabled: 'No fresh report from the pipeline', note: null };
   if (queues.length === 0) return { disabled: NOTHING_TO_SEND, note: null };
   if (redrivable === 0) {
     return { disabled: 'Never accepted: only the camera can send it again', note: null };

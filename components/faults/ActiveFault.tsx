@@ -110,8 +110,9 @@ export function ActiveFault({ fault, whole }: ActiveFaultProps) {
   );
 }
 
-function hitWords({ hits, seen }: ObservedFault): string {
-  if (hits === 0 && seen === 0) return 'no call yet';
+function hitWords({ hits, seen, plane }: ObservedFault): string {
+  if (hits === 0 && seen === 0)
+    return plane === 'network' || plane === 'protocol' ? 'no call yet' : 'in force';
   const of = seen > hits ? ` of ${count(seen)} calls` : '';
   return `${count(hits)} ${hits === 1 ? 'hit' : 'hits'}${of}`;
 }

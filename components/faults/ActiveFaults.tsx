@@ -3,12 +3,15 @@
 import type { ServiceName } from '#lib/protocol/faults.ts';
 import { faultsReaching } from '../services/service-view.ts';
 import { useFaults } from '../stores/faults-store.ts';
+import { useLive } from '../use-live.ts';
 import { ActiveFault } from './ActiveFault.tsx';
 
 /** What we have broken, who, how long left: everywhere, or what reaches one service. */
 export function ActiveFaults({ service }: { service?: ServiceName }) {
   const all = useFaults((store) => store.faults);
   const faults = all && service ? faultsReaching(service, all) : all;
+  const live = useLive();
+  const old = live === 'stale' || live === 'no-data';
   const elsewhere = (all?.length ?? 0) - (faults?.length ?? 0);
   return (
     <section
@@ -17,7 +20,8 @@ export function ActiveFaults({ service }: { service?: ServiceName }) {
       data-in="live faults"
     >
       <h2 className="panel-title flex justify-between border-b border-line px-3 py-2">
-        {service ? 'Faults in force here' : 'Active faults'}{' '}
+        {service ? 'Faults in force here' : 'Active faults'}
+        {old && <span className="ml-2 flex-1 tracking-normal text-ink normal-case">when last heard</span>}
         <span data-testid="active-fault-count">{faults?.length ?? '–'}</span>
       </h2>
       {faults?.length === 0 && (

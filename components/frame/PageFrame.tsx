@@ -29,7 +29,9 @@ export function PageFrame({ title, aside, fill = false, children }: PageFramePro
     <div
       className={`flex min-h-dvh flex-col gap-1.5 p-2 ${fill ? 'wide:h-dvh wide:min-h-[760px] wide:overflow-hidden' : ''}`}
     >
-      <div className="sticky top-0 z-20 -mx-2 -mt-2 flex flex-col gap-1.5 border-b border-line bg-ground px-2 pt-2 pb-1">
+      <div
+        className={`sticky top-0 z-20 -mx-2 flex flex-col gap-1.5 border-b border-line bg-ground px-2 pb-1 ${fill ? 'max-wide:-mt-2 max-wide:pt-2 wide:static' : '-mt-2 pt-2'}`}
+      >
         <TopBar />
         <ModeBanner />
         <HaltedBanner />

@@ -36,7 +36,9 @@ function Reason({ reason }: { reason: ClockEventReason }) {
   const status = active ? STATUS[severity] : 'normal';
   return (
     <li className="grid grid-cols-[minmax(0,1fr)_3.5rem_5rem] items-center gap-x-2 text-[12px]">
-      <span className={`inline-flex items-center gap-1.5 ${active ? `font-semibold ${INK[status]}` : ''}`}>
+      <span
+        className={`inline-flex items-center gap-1.5 ${active ? `font-semibold ${status === 'normal' ? 'text-ink' : INK[status]}` : 'text-muted'}`}
+      >
         <StatusMark size={10} status={status} />
         {word}
       </span>

@@ -7,7 +7,7 @@ import { faultsOn } from '../services/service-view.ts';
 import { type ObservedFault, useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
-import { compact, spokenDuration } from '../visual/quantity.ts';
+import { clockDuration, compact, spokenDuration } from '../visual/quantity.ts';
 import { BREAKER_STATUS, BREAKER_WORD, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
 
 interface Stage {
@@ -75,14 +75,14 @@ function Edge({ ratePerSecond }: { ratePerSecond: number | null }) {
   return (
     <li
       aria-label={ratePerSecond === null ? 'rate unknown' : `${compact(ratePerSecond)} a second`}
-      className="hidden w-8 shrink-0 flex-col items-center justify-center wide:flex"
+      className="hidden w-7 shrink-0 flex-col items-center justify-center wide:flex"
     >
       <span className="text-[10px] leading-3 text-faint">
         {ratePerSecond === null
           ? ''
           : `${ratePerSecond < 10 ? Number(ratePerSecond.toFixed(1)) : compact(ratePerSecond)}/s`}
       </span>
-      <svg aria-hidden="true" height="8" viewBox="0 0 28 8" width="28">
+      <svg aria-hidden="true" height="8" viewBox="0 0 28 8" width="24">
         <path
           d="M1 4h23m-4-3 4 3-4 3"
           fill="none"
@@ -96,6 +96,11 @@ function Edge({ ratePerSecond }: { ratePerSecond: number | null }) {
 }
 
 const AGE_WARN_MS = 10_000;
+
+/** Beside a count there is little room: minutes as on a clock. */
+function shortAge(ms: number): string {
+  return ms < 60_000 ? spokenDuration(ms) : clockDuration(ms);
+}
 
 function pipelineStages(state: State | null, faults: readonly ObservedFault[]): Stage[] {
   const pipeline = currentReport(state);
@@ -132,7 +137,7 @@ function pipelineStages(state: State | null, faults: readonly ObservedFault[]): 
     status: !status ? 'unknown' : status.tier === 'redis' ? 'normal' : 'degraded',
     detail: !status
       ? 'unknown'
-      : `${status.depth} ${status.tier === 'redis' ? 'wait' : `in ${status.tier}`}${status.oldestAgeMs === null ? '' : ` · ${spokenDuration(status.oldestAgeMs)}`}`,
+      : `${status.depth} ${status.tier === 'redis' ? 'wait' : status.tier}${status.oldestAgeMs === null ? '' : ` · ${shortAge(status.oldestAgeMs)}`}`,
     warn: status !== undefined && ((status.oldestAgeMs ?? 0) > AGE_WARN_MS || status.tier !== 'redis'),
     faults: faultsOn('redis', faults), // where both queues live
     ratePerSecond: status?.outPerSecond ?? null,

@@ -15,9 +15,12 @@ import { LABEL_WIDTH } from './BandRect.tsx';
 import { RibbonBands, type RibbonPicture } from './RibbonBands.tsx';
 import { breakerBands, faultBands, modeBands } from './ribbon-series.ts';
 import { TimeControls } from './TimeControls.tsx';
+import { unheardFrom } from './unheard.ts';
 import { useScrub } from './use-scrub.ts';
 
 const ENSURE_MS = 1_000;
+/** Below this there is no room for more than the console's size, px. */
+const NARROW = 640;
 
 interface RibbonProps {
   /** How much larger than on the console. @default 1 */
@@ -53,8 +56,9 @@ export function Ribbon({ scale = 1, breakersMax = 5, controls = 'compact' }: Rib
       stop();
     };
   }, []);
-  const left = LABEL_WIDTH * scale;
-  const right = PLOT_MARGIN.right * scale;
+  const drawn = size && size.width < NARROW ? 1 : scale;
+  const left = LABEL_WIDTH * drawn;
+  const right = PLOT_MARGIN.right * drawn;
   const scrub = useScrub(picture, { left, right, enabled: controls !== 'none' });
   return (
     <section
@@ -65,8 +69,8 @@ export function Ribbon({ scale = 1, breakersMax = 5, controls = 'compact' }: Rib
     >
       {controls !== 'none' && (
         <div className="flex flex-wrap items-center gap-x-4 gap-y-1">
-          <h2 className="panel-title">
-            {controls === 'compact' ? (
+          {controls === 'compact' && (
+            <h2 className="panel-title">
               <Link
                 className="underline decoration-line-strong underline-offset-2 hover:text-ink"
                 href="/timeline"
@@ -74,10 +78,8 @@ export function Ribbon({ scale = 1, breakersMax = 5, controls = 'compact' }: Rib
               >
                 Timeline
               </Link>
-            ) : (
-              'Timeline'
-            )}
-          </h2>
+            </h2>
+          )}
           <ProcessStrip />
           <TimeControls full={controls === 'full'} />
         </div>
@@ -88,7 +90,7 @@ export function Ribbon({ scale = 1, breakersMax = 5, controls = 'compact' }: Rib
         {...scrub}
       >
         {picture && size && (
-          <RibbonBands breakersMax={breakersMax} picture={picture} scale={scale} width={size.width} />
+          <RibbonBands breakersMax={breakersMax} picture={picture} scale={drawn} width={size.width} />
         )}
         {picture && size && (
           <TimeMarkers
@@ -116,5 +118,6 @@ function nextPicture(): RibbonPicture {
     faults: faultBands(facts, faults, fromAt, toAt),
     modes: modeBands(facts, mode, fromAt, toAt),
     breakers: breakerBands(facts, breakers, fromAt, toAt),
+    unheard: unheardFrom(toAt),
   };
 }

@@ -9,6 +9,7 @@ import { BREAKER_STATUS, BREAKER_WORD, MODE_STATUS } from '../visual/StatusMark.
 import { BandRect, LABEL_WIDTH, ROW } from './BandRect.tsx';
 import { axisTicks, marksOf } from './ribbon-marks.ts';
 import { type Band, clusterMarks, type FaultBand } from './ribbon-series.ts';
+import type { Unheard } from './unheard.ts';
 
 export interface RibbonPicture {
   fromAt: number;
@@ -17,8 +18,11 @@ export interface RibbonPicture {
   modes: Band<Mode>[];
   breakers: { name: string; bands: Band<BreakerState>[] }[];
   facts: readonly Fact[];
+  unheard: Unheard;
 }
 
+/** Where the words of the marks stand, below the bands, px. */
+const MARK_ROW = 10;
 /** Of a time below the axis; one that would be cut off is left out, px. */
 const TICK_WIDTH = 48;
 
@@ -45,9 +49,9 @@ export const RibbonBands = memo(function RibbonBands({
   const faultRows = Math.max(1, ...faults.map((band) => band.row + 1));
   const breakers = picture.breakers.slice(0, breakersMax);
   const rows = faultRows + 1 + Math.max(1, breakers.length);
-  const axisY = rows * ROW + 4;
+  const axisY = rows * ROW + MARK_ROW;
   const marks = clusterMarks(marksOf(picture.facts, fromAt, toAt, x));
-  const ticks = axisTicks(fromAt, toAt);
+  const ticks = apart(axisTicks(fromAt, toAt), x);
   const summary = `${faults.length} faults, ${modes.length} modes, ${breakers.length} breakers that moved in this window`;
   return (
     <svg
@@ -120,6 +124,12 @@ export const RibbonBands = memo(function RibbonBands({
           <Empty row={faultRows + 1} text={modes.length === 0 ? 'unknown' : 'all closed in this window'} />
         </>
       )}
+      {picture.unheard.pipeline !== null && (
+        <NotHeard fromX={x(picture.unheard.pipeline)} right={right} row={faultRows} rows={rows} />
+      )}
+      {picture.unheard.all !== null && (
+        <NotHeard fromX={x(picture.unheard.all)} right={right} row={0} rows={rows} />
+      )}
       {marks.map((mark) => (
         <g key={`${mark.x}-${mark.kind}`}>
           <title>{mark.texts.join('\n')}</title>
@@ -143,6 +153,39 @@ export const RibbonBands = memo(function RibbonBands({
     </svg>
   );
 });
+
+/** Times whose words would touch are left out, from the newest back. */
+function apart(ticks: readonly number[], x: (at: number) => number): number[] {
+  const [first = 0, second = Number.POSITIVE_INFINITY] = ticks;
+  const every = Math.max(1, Math.ceil((TICK_WIDTH + 4) / (x(second) - x(first))));
+  return ticks.filter((_, index) => (ticks.length - 1 - index) % every === 0);
+}
+
+/** Covers what is not known, so that nothing old is drawn on as if it still held. */
+function NotHeard({ fromX, right, row, rows }: { fromX: number; right: number; row: number; rows: number }) {
+  const start = Math.max(LABEL_WIDTH, fromX);
+  const width = Math.max(0, right - start);
+  return (
+    <g data-testid="ribbon-unheard">
+      <title>nothing was heard from here on</title>
+      <rect fill="var(--panel)" height={(rows - row) * ROW} width={width} x={start} y={row * ROW} />
+      <rect
+        fill="none"
+        height={(rows - row) * ROW - 2}
+        stroke="var(--muted)"
+        strokeDasharray="3 3"
+        width={width}
+        x={start}
+        y={row * ROW + 1}
+      />
+      {width > TICK_WIDTH && (
+        <text fill="var(--muted)" fontSize="10" fontWeight="600" x={start + 5} y={row * ROW + 12}>
+          no data
+        </text>
+      )}
+    </g>
+  );
+}
 
 /** Where the row's previous fault ends, px; the start of the axis when there is none. */
 function endOfRowBefore(

@@ -58,7 +58,7 @@ export function ServiceHead({ subject, stale }: { subject: ServiceSubject; stale
         </Fact>
         {health && (
           <Fact word="failed in a row">
-            {health.consecutiveFailures} of {health.failureThreshold}
+            {health.consecutiveFailures}, down at {health.failureThreshold}
           </Fact>
         )}
         <Fact word="fault proxy">
@@ -76,8 +76,8 @@ export function ServiceHead({ subject, stale }: { subject: ServiceSubject; stale
 function Fact({ word, children }: { word: string; children: ReactNode }) {
   return (
     <div className="flex gap-1.5">
-      <dt className="text-faint">{word}</dt>
-      <dd>{children}</dd>
+      <dt className="shrink-0 text-faint">{word}</dt>
+      <dd className="min-w-0">{children}</dd>
     </div>
   );
 }

@@ -60,7 +60,7 @@ export function ServicePage({ name }: { name: ServiceName }) {
       >
         <div className="grid gap-1.5 md:grid-cols-[3fr_2fr]">
           <ServiceBreaker stale={stale} subject={subject} />
-          <div className="flex min-w-0 flex-col gap-1.5">
+          <div className="flex min-w-0 flex-col gap-1.5 [&>*:last-child]:flex-1">
             <ServiceCalls stale={stale} subject={subject} />
             <ServicePool stale={stale} subject={subject} />
             <ServiceQueues stale={stale} subject={subject} />

@@ -68,7 +68,7 @@ function ServiceTile({ view, stale }: { view: ServiceView; stale: string }) {
   const service = serviceOf(name);
   return (
     <li
-      className={`panel relative min-w-0 px-2.5 py-1.5 hover:border-muted ${BORDER[status] ?? ''} ${faults.length > 0 ? 'hatch' : ''} ${stale}`}
+      className={`panel relative min-w-0 px-2 py-1.5 hover:border-muted ${BORDER[status] ?? ''} ${faults.length > 0 ? 'hatch' : ''} ${stale}`}
       data-state={status}
       data-testid={`service-${name}`}
       title={health?.error ?? breaker?.lastError ?? undefined}
@@ -106,7 +106,7 @@ function ServiceTile({ view, stale }: { view: ServiceView; stale: string }) {
         {service && (
           <Link
             aria-label={`All about ${service}`}
-            className="relative z-10 -my-1 -mr-1.5 grid size-6 shrink-0 place-content-center rounded text-faint hover:text-ink"
+            className="relative z-10 -my-1 -mr-2 grid size-6 shrink-0 place-content-center rounded text-faint hover:text-ink"
             data-testid={`service-page-${name}`}
             href={`/services/${service}`}
             prefetch={false}

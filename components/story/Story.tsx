@@ -29,7 +29,7 @@ export function Story({ service }: { service?: ServiceName }) {
   return (
     <section
       aria-label="Story"
-      className={`panel flex min-h-28 flex-1 flex-col ${service ? 'max-h-[32rem]' : ''}`}
+      className={`panel flex min-h-24 flex-1 flex-col ${service ? 'max-h-[32rem]' : ''}`}
       data-in="log"
     >
       <h2 className="panel-title border-b border-line px-3 py-2">Story{service && ` of ${service}`}</h2>

@@ -97,7 +97,7 @@ const ViewerEvent = memo(function ViewerEvent({
           {event.riskScore}
         </span>
       </div>
-      <p className="mt-0.5 line-clamp-2 min-h-7 text-[11px] leading-3.5 text-ink">
+      <p className="mt-0.5 line-clamp-2 min-h-7 text-[11px] leading-3.5 text-ink wide:[@media(max-height:960px)]:line-clamp-1 wide:[@media(max-height:960px)]:min-h-3.5">
         {event.summary || event.camera}
       </p>
       <p

@@ -15,7 +15,7 @@ import { useFaults } from '../stores/faults-store.ts';
 import { serverNow, useSystem } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
 import { spokenDuration } from '../visual/quantity.ts';
-import { BORDER, CHIP, INK, StatusMark } from '../visual/StatusMark.tsx';
+import { BORDER, INK, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
 
 /** Lines of an answer that a room can take in. */
@@ -28,7 +28,7 @@ export function WallAnswers() {
   const state = useSystem((store) => store.state);
   const faults = useFaults((store) => store.faults);
   const live = useLive();
-  const tickAt = useConnection((store) => store.tickAt);
+  const heard = useConnection((store) => store.tickAt !== null);
   const pipeline = currentReport(state);
   const reportAgeMs = state?.pipeline?.ageMs ?? null;
   const stale = staleClass(live, reportAgeMs);
@@ -44,20 +44,20 @@ export function WallAnswers() {
     <>
       {stale && state && (
         <p className="text-[24px] font-semibold text-degraded-ink" data-testid="wall-stale" role="status">
-          Not the present: {staleReason(live, tickAt === null ? null : nowMs - tickAt, reportAgeMs)}
+          Not the present: {staleReason(live, heard, reportAgeMs)}
         </p>
       )}
       {abnormal.length > 0 && (
         <ul className={`grid min-h-0 flex-1 auto-rows-fr gap-3 ${COLUMNS[abnormal.length]}`}>
           {abnormal.map((answer) => (
-            <LargeAnswer answer={answer} key={answer.id} stale={stale} />
+            <LargeAnswer answer={answer} key={answer.id} larger={abnormal.length < 3} stale={stale} />
           ))}
         </ul>
       )}
       {well.length > 0 && (
         <ul className={`grid gap-3 ${COLUMNS[well.length]} ${abnormal.length === 0 ? 'min-h-0 flex-1' : ''}`}>
           {well.map((answer) => (
-            <WellAnswer answer={answer} key={answer.id} stale={stale} />
+            <WellAnswer answer={answer} key={answer.id} large={abnormal.length === 0} stale={stale} />
           ))}
         </ul>
       )}
@@ -65,16 +65,22 @@ export function WallAnswers() {
   );
 }
 
-/** Who is silent, and for how long, ms. */
-function staleReason(live: LiveState, tickAgeMs: number | null, reportAgeMs: number | null): string {
+/** Who is silent; how old the stream is, stands beside STALE. */
+function staleReason(live: LiveState, heard: boolean, reportAgeMs: number | null): string {
   if (live === 'connecting') return 'connecting';
-  if (live === 'stale' || live === 'no-data')
-    return tickAgeMs === null ? 'no data yet' : `no data for ${spokenDuration(tickAgeMs)}`;
+  if (live === 'stale' || live === 'no-data') return heard ? 'no data arrives' : 'no data yet';
   if (reportAgeMs === null) return 'the pipeline does not report';
   return `the pipeline was last heard ${spokenDuration(reportAgeMs)} ago`;
 }
 
-function LargeAnswer({ answer, stale }: { answer: Answer; stale: string }) {
+interface LargeAnswerProps {
+  answer: Answer;
+  stale: string;
+  /** There is room for it. */
+  larger: boolean;
+}
+
+function LargeAnswer({ answer, stale, larger }: LargeAnswerProps) {
   const { id, question, status, headline, lines } = answer;
   return (
     <li
@@ -83,12 +89,14 @@ function LargeAnswer({ answer, stale }: { answer: Answer; stale: string }) {
       data-testid={`wall-${id}`}
     >
       <h2 className="text-[22px] font-semibold text-muted">{question}</h2>
-      <p className={`flex items-center gap-3 text-[40px] leading-tight font-bold ${INK[status]}`}>
+      <p
+        className={`flex items-center gap-3 text-[40px] leading-tight font-bold ${larger ? 'wide:text-[56px]' : ''} ${INK[status]}`}
+      >
         <StatusMark size={34} status={status} />
         {headline}
       </p>
       {lines.slice(0, LINES).map((line) => (
-        <p className="text-[24px] [overflow-wrap:anywhere]" key={line}>
+        <p className={`text-[24px] [overflow-wrap:anywhere] ${larger ? 'wide:text-[30px]' : ''}`} key={line}>
           {line}
         </p>
       ))}
@@ -97,22 +105,31 @@ function LargeAnswer({ answer, stale }: { answer: Answer; stale: string }) {
   );
 }
 
-function WellAnswer({ answer, stale }: { answer: Answer; stale: string }) {
-  const { id, question, status, headline, lines } = answer;
+interface WellAnswerProps {
+  answer: Answer;
+  stale: string;
+  /** All is well: the room is theirs. */
+  large: boolean;
+}
+
+function WellAnswer({ answer, stale, large }: WellAnswerProps) {
+  const { id, question, headline, status, lines } = answer;
   return (
     <li
-      className={`panel flex min-w-0 flex-wrap content-center items-baseline gap-x-4 px-5 py-3 ${stale}`}
+      className={`panel flex min-w-0 flex-wrap content-center items-baseline gap-x-4 px-5 py-3 ${large ? 'wide:flex-col wide:flex-nowrap wide:justify-center wide:gap-y-2 wide:px-8' : ''} ${stale}`}
       data-status={status}
       data-testid={`wall-${id}`}
     >
-      <h2 className="text-[22px] font-semibold text-muted">{question}</h2>
+      <h2 className={`text-[22px] font-semibold text-muted ${large ? 'wide:text-[28px]' : ''}`}>
+        {question}
+      </h2>
       <p
-        className={`inline-flex items-center gap-2 rounded border-0 text-[28px] font-semibold ${CHIP.normal}`}
+        className={`inline-flex items-center gap-3 text-[28px] font-semibold ${large ? 'wide:text-[60px] wide:leading-tight' : ''}`}
       >
-        <StatusMark size={20} status="normal" />
+        <StatusMark size={large ? 28 : 20} status="normal" />
         {headline}
       </p>
-      {lines[0] && <p className="text-muted">{lines[0]}</p>}
+      {lines[0] && <p className={`text-muted ${large ? 'wide:text-[28px]' : ''}`}>{lines[0]}</p>}
     </li>
   );
 }

@@ -17,7 +17,7 @@ export function WallHead() {
   return (
     <header className="flex flex-col gap-3">
       <h1 className="sr-only">Brownout on the wall</h1>
-      <div className="flex flex-wrap items-stretch gap-3">
+      <div className="flex flex-wrap items-stretch gap-3 max-wide:justify-between">
         <WallLive />
         <WallMode />
         <WallTime />
@@ -55,9 +55,9 @@ function WallMode() {
   const causes = state?.modeCause ?? [];
   const stale = staleClass(live, state?.pipeline?.ageMs);
   return (
-    <div className="flex min-w-0 flex-1 flex-wrap items-center gap-x-4 gap-y-1">
+    <div className="flex min-w-0 flex-1 flex-wrap items-center gap-x-4 gap-y-1 max-wide:order-last max-wide:basis-full">
       <p
-        className={`inline-flex items-center gap-3 rounded-lg border-4 px-5 py-1 text-[44px] leading-tight font-bold tracking-wide whitespace-nowrap ${CHIP[status]} ${stale}`}
+        className={`inline-flex items-center gap-3 rounded-lg border-4 px-5 py-1 text-[44px] leading-tight max-sm:px-3 max-sm:text-[32px] font-bold tracking-wide whitespace-nowrap ${CHIP[status]} ${stale}`}
         data-mode={mode ?? 'UNKNOWN'}
         data-testid="mode"
       >

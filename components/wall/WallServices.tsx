@@ -50,9 +50,9 @@ export function WallServices() {
           </li>
         ))}
       {well.length > 0 && (
-        <li className="inline-flex flex-wrap items-center gap-x-2 text-muted">
+        <li className="inline-flex items-baseline gap-x-2 text-muted">
           <StatusMark size={16} status="normal" />
-          well: {well.map((view) => view.name).join(', ')}
+          <span className="min-w-0">well: {well.map((view) => view.name).join(', ')}</span>
         </li>
       )}
     </ul>

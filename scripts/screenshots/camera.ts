@@ -15,8 +15,6 @@ interface Viewer {
   page: Page;
   /** What is open. */
   path: string | null;
-  /** Whether telemetry and facts reach the page. */
-  streaming: { on: boolean };
 }
 
 /** A browser with one page a theme, both looking at the same; pages that are open already are not opened again. */
@@ -38,8 +36,8 @@ export class Camera {
     const camera = new Camera(browser, url);
     for (const theme of THEMES) {
       const context = await camera.#context('Ben', theme);
-      const streaming = await gate(context);
-      camera.#viewers.set(theme, { page: await context.newPage(), path: null, streaming });
+      await context.addInitScript(GATE);
+      camera.#viewers.set(theme, { page: await context.newPage(), path: null });
     }
     return camera;
   }
@@ -77,12 +75,12 @@ export class Camera {
       await untilLive(page);
     }
     if (live && shot.state === 'stale') {
-      viewer.streaming.on = false;
+      await page.evaluate('window.streamStopped = true');
       await page.locator('[data-testid="live-status"][data-state="stale"]').waitFor({ timeout: OPEN_MS });
     }
     const bytes = await page.screenshot({ fullPage: full });
-    viewer.streaming.on = true;
-    const png = await sharp(bytes).png({ palette: true, quality: 90, colours: 128, effort: 9 }).toBuffer();
+    await page.evaluate('window.streamStopped = false');
+    const png = await sharp(bytes).png({ palette: true, quality: 90, colours: 192, effort: 7 }).toBuffer();
     await writeFile(file, png);
   }
 
@@ -95,18 +93,17 @@ export class Camera {
   }
 }
 
-/** The stream can be stopped with the link still up: pings pass, events do not. */
-async function gate(context: BrowserContext): Promise<{ on: boolean }> {
-  const streaming = { on: true };
-  await context.routeWebSocket(/socket\.io/, (socket) => {
-    const server = socket.connectToServer();
-    socket.onMessage((message) => server.send(message));
-    server.onMessage((message) => {
-      if (streaming.on || (typeof message === 'string' && !message.startsWith('4'))) socket.send(message);
-    });
-  });
-  return streaming;
-}
+/** In the page: the stream can be stopped with the link still up. Pings pass, events do not. */
+const GATE = `
+  window.WebSocket = class extends WebSocket {
+    constructor(...how) {
+      super(...how);
+      this.addEventListener('message', (event) => {
+        const isEvent = typeof event.data !== 'string' || event.data.startsWith('4');
+        if (window.streamStopped && isEvent) event.stopImmediatePropagation();
+      });
+    }
+  };`;
 
 async function untilLive(page: Page): Promise<void> {
   await page.locator('[data-testid="live-status"][data-state="live"]').waitFor({ timeout: OPEN_MS });

@@ -138,9 +138,9 @@ export class Situations {
       if (status?.pid) process.kill(status.pid, 'SIGKILL');
     };
     this.#killing = setInterval(() => void kill().catch(() => {}), 150); // gone already, or control is busy
-    await until(`${name} is down`, 30_000, async () => {
+    await until(`${name} is down`, 90_000, async () => {
       const status = this.#system.process(await this.#system.state(), name);
-      return (status?.state === 'down' && status.restarts > 5) || undefined;
+      return (status?.state === 'down' && status.restarts > 4) || undefined;
     });
   }
 }

@@ -19,7 +19,7 @@ export async function serveHaltPage(
     const form = await readForm(request);
     const name = (form.get('name') ?? '').trim().slice(0, 40) || 'halt page';
     const receipt = await desk.halt(name, (form.get('reason') ?? '').slice(0, 500));
-    sendPage(response, 200, 'Halted', receiptHtml(receipt) + stateHtml(state()) + FORM);
+    sendPage(response, 200, 'Halted', receiptHtml(receipt) + stateHtml(state()) + FORM + LINKS);
     return;
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -27,15 +27,17 @@ export async function serveHaltPage(
     sendPage(response, 405, 'Halt', FORM);
     return;
   }
-  sendPage(response, 200, 'Halt', FORM + stateHtml(state()));
+  sendPage(response, 200, 'Halt', FORM + stateHtml(state()) + LINKS);
 }
 
-const FORM = `<form method="post" action="/halt">
-<p><label>Your name <input name="name" maxlength="40" autocomplete="name"></label>
-<label>Reason <input name="reason" maxlength="500"></label></p>
-<button type="submit">HALT ALL</button>
-</form>
-<p><a href="/halt">Refresh</a> · <a href="/">Console</a></p>`;
+const FORM = `<p class="muted">Ends every fault at once; new ones are refused until someone resumes.</p>
+<form method="post" action="/halt">
+<label><span>Your name</span><input name="name" maxlength="40" autocomplete="name"></label>
+<label><span>Reason</span><input name="reason" maxlength="500"></label>
+<button class="halt" type="submit">HALT ALL</button>
+</form>`;
+
+const LINKS = '<p><a href="/halt">Refresh</a> · <a href="/">Console</a></p>';
 
 function receiptHtml(receipt: HaltReceipt): string {
   const ended = receipt.faults.map(({ type, title, service, injector, acknowledged, acknowledgedInMs }) => {
@@ -65,6 +67,7 @@ function stateHtml(state: State): string {
     ({ title, service, owner, leftMs, warning }) =>
       `<li>${escapeHtml(title)} on ${escapeHtml(service)}, ${escapeHtml(owner.name)}, ${Math.ceil(leftMs / 1000)} s left${warning ? `, <span class="bad">${escapeHtml(warning)}</span>` : ''}</li>`,
   );
-  return `<h2>Now</h2>${latch}<p>Mode: ${state.mode ?? 'unknown'}</p>
-<p>Active faults: ${state.faults.length}</p><ul>${faults.join('')}</ul>`;
+  const list = faults.length ? `<ul>${faults.join('')}</ul>` : '';
+  return `<section><h2>Now</h2>${latch}<p>Mode: <strong>${state.mode ?? 'unknown'}</strong></p>
+<p>Active faults: <strong>${state.faults.length}</strong></p>${list}</section>`;
 }

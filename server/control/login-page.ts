@@ -4,7 +4,7 @@ import { readForm } from './form.ts';
 import { sendPage } from './plain-page.ts';
 
 const FORM = `<form method="post" action="/login">
-<p><label>Token <input name="token" type="password" autocomplete="current-password" required></label></p>
+<label><span>Token</span><input name="token" type="password" autocomplete="current-password" required></label>
 <button type="submit">Sign in</button></form>`;
 
 const WEEK_S = 7 * 24 * 60 * 60;

@@ -188,7 +188,7 @@ describe('/dlq', () => {
     const pid = await system.pid('pipeline');
     process.kill(pid, 'SIGSTOP');
     try {
-      await untilText('dlq-redrive-all-reason', 'does not report');
+      await untilText('dlq-redrive-all-reason', 'No fresh report');
       expect(await page.getByTestId('dlq-redrive').first().isDisabled()).toBe(true);
     } finally {
       process.kill(pid, 'SIGCONT');
