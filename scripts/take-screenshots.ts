@@ -4,14 +4,15 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT, startSystem } from '#tests/support/system.ts';
 import { Camera, fileIn } from './screenshots/camera.ts';
+import { writeGallery } from './screenshots/gallery.ts';
 import { chooseShots, SHOWN, type Shot, STATES, THEMES } from './screenshots/shots.ts';
 import { Situations } from './screenshots/situations.ts';
 
 /*
  * Takes pictures of every page in every state on a system of its own:
  * `node scripts/take-screenshots.ts [--out FOLDER] [--full] [--fill SECONDS] [STATE|PAGE|VIEW|THEME|NAME …]`; without words, all.
- * With `--out` the pictures go there, under names like `faults-wall-room-dark`; without it those that the README shows
- * go to docs/screenshots. `--full`: the page as long as it is. `--fill`: how long the
+ * With `--out` the pictures go there, under names like `faults-wall-room-dark`, with a table of them; without it those
+ * that the README shows go to docs/screenshots. `--full`: the page as long as it is. `--fill`: how long the
  * system runs before the first, for charts with something in them (60).
  * Needs a built console. The frames are those of ../shared when they are there, else the tests' dozen.
  */
@@ -54,6 +55,7 @@ try {
   } finally {
     situations.end();
   }
+  if (out !== null) await writeGallery(out);
 } finally {
   await camera.close();
   await system.close();
