@@ -83,7 +83,7 @@ function nextFrame(definition: ChartDefinition): PlotFrame {
   const { ring, facts, faults } = pictureSource(fromAt, toAt);
   const points = thin(ring, definition.series, toAt, windowMs);
   const { service, ceilingMetric } = definition;
-  const newestCeiling = ceilingMetric ? newest(ring, ceilingMetric, toAt) : null;
+  const newestCeiling = ceilingMetric ? newest(ring, ceilingMetric, toAt, windowMs) : null;
   const measured = newestCeiling === null ? null : newestCeiling * (definition.series[0]?.factor ?? 1);
   const acts = service && ((fault: Fault) => faultsReaching(service, [fault]).length > 0);
   return {

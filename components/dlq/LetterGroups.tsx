@@ -27,7 +27,7 @@ export function LetterGroups() {
       className={`panel min-w-0 ${data && old ? 'stale' : ''}`}
       data-testid="dlq-groups"
     >
-      <div className="flex flex-wrap items-baseline gap-x-3 border-b border-line px-3 py-2">
+      <div className="flex min-h-10 flex-wrap items-center gap-x-3 border-b border-line px-3 py-1.5">
         <h3 className="panel-title">Groups</h3>
         {data && (
           <span className="text-[12px] text-muted" data-testid="dlq-window">
@@ -46,7 +46,9 @@ export function LetterGroups() {
       {!data && !failure && <p className="px-3 py-3 text-muted">Loading…</p>}
       {data?.groups.length === 0 && (
         <p className="px-3 py-3 text-muted">
-          {filter.queue || filter.faultId ? 'No dead letter passes this filter.' : 'No dead letter.'}
+          {filter.queue || filter.faultId
+            ? 'No dead letter passes this filter.'
+            : 'No dead letter: nothing was given up.'}
         </p>
       )}
       <ul className="divide-y divide-line">

@@ -33,7 +33,7 @@ export function LetterList() {
       data-testid="dlq-letters"
       id="dlq-letters"
     >
-      <div className="flex flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-3 py-1.5">
+      <div className="flex min-h-10 flex-wrap items-center gap-x-3 gap-y-1 border-b border-line px-3 py-1.5">
         <h3 className="panel-title" ref={heading} tabIndex={-1}>
           Letters
         </h3>

@@ -71,6 +71,20 @@ describe('sentence', () => {
     );
   });
 
+  it('tells whose a fall of the mode was, and of a rise only what is up again', () => {
+    const cause = { service: 'redis', origin: 'injected' } as const;
+    const fell = { from: 'NORMAL', to: 'MINIMAL', causes: [{ ...cause, text: 'redis is down' }] } as const;
+    const rose = {
+      from: 'MINIMAL',
+      to: 'NORMAL',
+      causes: [{ ...cause, text: 'redis is up again' }],
+    } as const;
+    const text = (data: typeof fell | typeof rose) =>
+      sentence(makeFact('modeChanged', { ...data, causes: [...data.causes] })).text;
+    expect(text(fell)).toBe('mode, was NORMAL because redis is down (injected)');
+    expect(text(rose)).toBe('mode, was MINIMAL because redis is up again');
+  });
+
   it('tells of many letters as one, and marks a purge', () => {
     const task = {
       id: 'purge-1',

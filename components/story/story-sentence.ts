@@ -1,6 +1,6 @@
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { ServiceName } from '#lib/protocol/faults.ts';
-import type { BreakerState, Origin } from '#lib/protocol/state.ts';
+import { type BreakerState, MODES, type Origin } from '#lib/protocol/state.ts';
 import { causeText } from '../banner/cause-text.ts';
 import { taskSentence } from '../dlq/dlq-words.ts';
 import { inSentence, typeWords } from '../faults/fault-words.ts';
@@ -113,7 +113,8 @@ export function sentence(fact: Fact): Sentence {
     }
     case 'modeChanged': {
       const { from, to, causes } = fact.data;
-      const why = causes.map((cause) => `${causeText(cause)}${origin(cause.origin)}`);
+      const better = MODES.indexOf(to) < MODES.indexOf(from); // whose fault it was no longer matters
+      const why = causes.map((cause) => `${causeText(cause)}${better ? '' : origin(cause.origin)}`);
       const because = why.length ? ` because ${list(why)}` : '';
       const tone = to === 'NORMAL' ? 'recovered' : to === 'DEGRADED' ? 'degraded' : 'open';
       return { lead: to, text: `mode, was ${from}${because}`, tone };

@@ -10,7 +10,9 @@ import { clockDuration, timeOfDay } from '../visual/quantity.ts';
 import { CHIP, MODE_STATUS, StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
 
-const CAUSES = 3;
+const CAUSES = 4;
+/** With more causes than this the services are named; the answers below say more. */
+const CAUSES_IN_WORDS = 2;
 
 /** Is what I see live? Which mode, since when, why? Halted? */
 export function WallHead() {
@@ -76,7 +78,9 @@ function WallMode() {
         {causes.slice(0, CAUSES).map((cause, index) => (
           <span key={`${cause.service}${cause.origin}`}>
             {index > 0 && ' + '}
-            <b className="font-semibold text-ink">{causeText(cause)}</b>{' '}
+            <b className="font-semibold text-ink">
+              {causes.length > CAUSES_IN_WORDS ? cause.service : causeText(cause)}
+            </b>{' '}
             <b className={cause.origin === 'injected' ? 'text-injected-ink' : 'text-open-ink'}>
               {cause.origin === 'injected' ? 'INJECTED' : 'NOT OURS'}
             </b>
