@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
+import { seenText } from '#tests/support/seen.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
+import { treeText } from '#tests/support/tree-text.ts';
 import { until } from '#tests/support/until.ts';
 
 let system: System;
@@ -52,6 +54,12 @@ describe('the work ledger', () => {
     const sentence = page.getByTestId('ledger');
     await page.locator('[data-testid="ledger"][data-lost="1"]').waitFor({ timeout: 15_000 });
     expect(await sentence.textContent()).toContain(id);
+    expect(await seenText(sentence)).toContain('1 LOST');
+    expect(await treeText(sentence)).toMatch(new RegExp(`1 LOST ${id}$`));
+    await page
+      .getByTestId('urgent')
+      .filter({ hasText: `LEDGER 1 lost: ${id}` })
+      .waitFor({ timeout: 5_000 });
     const [red, green, blue] = await sentence.evaluate((element) => {
       const marked = element.querySelector('[data-loss]') ?? element;
       const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
