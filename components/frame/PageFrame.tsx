@@ -38,7 +38,7 @@ export function PageFrame({ title, aside, fill = false, children }: PageFramePro
       </div>
       <main className="flex min-h-0 min-w-0 flex-1 flex-col gap-1.5">
         <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
-          <PageLinks className="wide:hidden" />
+          <PageLinks className="basis-full wide:hidden" />
           {title && <h2 className="flex items-center gap-2 text-[15px] font-semibold">{title}</h2>}
           {aside}
         </div>
