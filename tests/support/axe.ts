@@ -1,9 +1,10 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 
-/** What axe finds wrong on a page, one line a place. */
-export async function axeViolations(page: Page): Promise<string[]> {
-  const found = await new AxeBuilder({ page }).analyze();
+/** What axe finds wrong on a page, or in the part of it that a selector names, one line a place. */
+export async function axeViolations(page: Page, part?: string): Promise<string[]> {
+  const axe = new AxeBuilder({ page });
+  const found = await (part === undefined ? axe : axe.include(part)).analyze();
   return found.violations.flatMap(({ id, nodes }) =>
     nodes.map((node) => `${id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`),
   );

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Download, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { axeViolations } from '#tests/support/axe.ts';
 import type { TestBrowser } from '#tests/support/browser.ts';
 import type { System } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
@@ -217,10 +216,7 @@ export function timelinePage(watched: () => WatchedSystem): void {
       expect(told[0]).toBeGreaterThanOrEqual(20 * 50);
     });
 
-    it('has no violation that axe knows of, in both themes, and on a phone nothing to scroll sideways', async () => {
-      expect(await axeViolations(page)).toEqual([]);
-      await page.getByRole('button', { name: 'Light theme' }).click();
-      expect(await axeViolations(page)).toEqual([]);
+    it('has nothing to scroll sideways on a phone', async () => {
       await page.setViewportSize({ width: 390, height: 844 });
       await line('noted on the timeline').waitFor();
       const overflowPx = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

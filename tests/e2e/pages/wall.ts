@@ -1,6 +1,5 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { axeViolations } from '#tests/support/axe.ts';
 import { untilAttribute } from '#tests/support/console-page.ts';
 import type { System } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
@@ -41,7 +40,6 @@ export function wallPage(watched: () => WatchedSystem): void {
       for (const id of ['wall-broken', 'wall-not-ours', 'wall-loss']) await status(id, 'normal');
       await expectAllAnswers(page);
       expect(await smallTexts(page)).toEqual([]);
-      expect(await axeViolations(page)).toEqual([]);
     });
 
     it('asks for the screen to stay awake, and has nothing to break anything with', async () => {
@@ -79,7 +77,6 @@ export function wallPage(watched: () => WatchedSystem): void {
       }
       await expectAllAnswers(page);
       expect(await smallTexts(page)).toEqual([]);
-      expect(await axeViolations(page)).toEqual([]);
     });
 
     it('halts by Escape Escape, and says who did', async () => {
