@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { LetterTask } from '#lib/protocol/dead-letters.ts';
 import type { Fact, FactData, FactType } from '#lib/protocol/facts.ts';
 import type { Fault, ServiceName } from '#lib/protocol/faults.ts';
 import { factsAbout } from './facts-about.ts';
@@ -68,8 +69,9 @@ it('tells breaker, health, process, dead letters and halts, each of its own', ()
     health('redis'),
     process('pipeline'),
     letter('detection'),
+    makeFact('deadLetterTask', { task: { queue: 'detection' } as LetterTask }),
     makeFact('note', { by: 'Ana', text: 'hello' }),
   ];
   expect(factsAbout('pubsub', [...mine, ...others])).toEqual(mine);
-  expect(factsAbout('redis', others)).toEqual([others[0], others[1], others[3]]);
+  expect(factsAbout('redis', others)).toEqual([others[0], others[1], others[3], others[4]]);
 });

@@ -41,6 +41,8 @@ export function factsAbout(service: ServiceName, facts: readonly Fact[]): Fact[]
           fact.data.faultIds.some((id) => faultIds.has(id)) ||
           parts.queues.some((queue) => queue === fact.data.queue)
         );
+      case 'deadLetterTask':
+        return parts.queues.some((queue) => queue === fact.data.task.queue);
       case 'halted':
       case 'resumed':
         return true;

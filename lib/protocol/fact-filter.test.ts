@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { LetterTask } from './dead-letters.ts';
 import { FACT_FILTER_NONE, passesFilter } from './fact-filter.ts';
 import type { Fact, FactData, FactType } from './facts.ts';
 
@@ -36,6 +37,7 @@ const FACTS = {
     to: 'DEGRADED',
     causes: [{ service: 'redis', origin: 'injected', text: '' }],
   }),
+  task: makeFact('deadLetterTask', 'detection', { task: { faultId: 'f2' } as LetterTask }),
   note: makeFact('note', 'Ana', { by: 'Ana', text: 'seen' }),
 };
 
@@ -55,6 +57,7 @@ describe('passesFilter', () => {
     expect(passing({ services: ['redis'] })).toEqual(['ended', 'mode']);
     expect(passing({ services: ['yolo26', 'database'] })).toEqual(['breaker']);
     expect(passing({ faultId: 'f1' })).toEqual(['ended', 'letter']);
+    expect(passing({ faultId: 'f2' })).toEqual(['letter', 'task']);
     expect(passing({ faultId: 'f1', types: ['deadLettered'] })).toEqual(['letter']);
     expect(passing({ faultId: 'f1', services: ['yolo26'] })).toEqual([]);
   });

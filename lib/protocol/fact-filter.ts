@@ -90,6 +90,8 @@ export function faultIdsOf(fact: Fact): string[] {
       return fact.data.faultId ? [fact.data.faultId] : [];
     case 'deadLettered':
       return fact.data.faultIds;
+    case 'deadLetterTask':
+      return fact.data.task.faultId === null ? [] : [fact.data.task.faultId];
     case 'halted':
       return fact.data.receipt.faults.map((fault) => fault.faultId);
     default:
