@@ -4,6 +4,7 @@ import type { State } from '#lib/protocol/state.ts';
 import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
 import { switchOn, untilAttribute } from '#tests/support/console-page.ts';
 import { glanceProblems, PHONE_QUESTIONS, type Question, readGlance } from '#tests/support/glance.ts';
+import { seenText } from '#tests/support/seen.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 
@@ -59,6 +60,19 @@ async function expectAnswers(circumstances: Circumstances): Promise<void> {
 }
 
 const now = () => system.state();
+
+it('counts as seen what is in the window, whole, uncovered and large enough, and nothing else', async () => {
+  const sheet = await browser.context.newPage();
+  await sheet.setViewportSize(PHONE);
+  await sheet.setContent(`<body style="font:12px sans-serif">
+    <p>seen <b style="font-size:10px">small</b> <i style="opacity:0">clear</i> <s style="visibility:hidden">hid</s></p>
+    <p style="width:60px;overflow:hidden;white-space:nowrap">whole unfinishedword</p>
+    <p style="position:relative">covered<u style="position:absolute;inset:0;background:#fff"></u></p>
+    <p style="position:relative">through<u style="position:absolute;inset:0"></u></p>
+    <p style="position:absolute;top:900px">below</p><p style="position:absolute;left:380px">beside</p>`);
+  expect(await seenText(sheet.locator('body'))).toBe('seen whole through');
+  await sheet.close();
+});
 
 describe('the seven questions of a first glance', () => {
   it('are answered when all is well', async () => {
