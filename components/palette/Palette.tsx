@@ -4,7 +4,7 @@ import { Command } from 'cmdk';
 import { useRouter } from 'next/navigation';
 import { startFault, startPreset, stopFaults } from '../desk/fault-commands.ts';
 import { presetFaults, presetService } from '../desk/switch-state.ts';
-import { inSentence } from '../faults/fault-words.ts';
+import { inSentence, typeWords } from '../faults/fault-words.ts';
 import { PAGES, SERVICE_PAGES } from '../frame/pages.ts';
 import { haltAll } from '../halt-command.ts';
 import { toLive, zoomTo } from '../history/time-travel.ts';
@@ -31,6 +31,7 @@ export default function Palette() {
   const catalogue = useCatalogue((store) => store.catalogue);
   const faults = useFaults((store) => store.faults) ?? [];
   const router = useRouter();
+  const titles = new Map(catalogue?.types.map(({ type, title }) => [type, title]));
   return (
     <Command.Dialog
       className="panel w-full overflow-hidden shadow-2xl"
@@ -118,9 +119,10 @@ export default function Palette() {
                   <Command.Item
                     className={ITEM}
                     key={faultKey(service.name, type)}
+                    keywords={[type, type.replaceAll('_', ' ')]}
                     onSelect={act(() => startFault({ service: service.name, type }))}
                   >
-                    {service.title}: {type.replaceAll('_', ' ')}
+                    {service.title}: {typeWords({ type, title: titles.get(type) })}
                   </Command.Item>
                 )),
             )}
