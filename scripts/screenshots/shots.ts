@@ -86,38 +86,35 @@ export const SHOWN: Readonly<Record<string, string>> = {
   'halted-console-wide-dark': 'halted',
 };
 
+const KINDS = ['state', 'page', 'view', 'theme'] as const;
+
 /**
- * The shots that every word fits: a state, page, view or theme, a whole name or the one it has in the docs. Words of
- * one kind widen, of two kinds narrow: `faults stale wall` is the wall in both states.
+ * The shots that every word fits: a state, page, view or theme; else a whole name, here or in the docs. Words of one
+ * kind widen, of two kinds narrow: `faults stale wall` is the wall in both states. Without words, all.
  * @throws RangeError for a word that fits nothing
  */
 export function chooseShots(words: readonly string[]): Shot[] {
-  const kinds = ['state', 'page', 'view', 'theme'] as const;
-  const named = words.filter((word) => SHOTS.some((shot) => isCalled(shot, word)));
-  const rest = words.filter((word) => !named.includes(word));
-  for (const word of rest) {
-    if (!SHOTS.some((shot) => kinds.some((kind) => shot[kind] === word)))
-      throw new RangeError(`No picture fits “${word}”: expected one of ${known().join(' ')}`);
-  }
-  const byKind = kinds.map((kind) => ({
+  const byKind = KINDS.map((kind) => ({
     kind,
-    values: rest.filter((word) => SHOTS.some((shot) => shot[kind] === word)),
+    values: words.filter((word) => SHOTS.some((shot) => shot[kind] === word)),
   }));
+  const names = words.filter((word) => !byKind.some(({ values }) => values.includes(word)));
+  for (const word of names) {
+    if (!SHOTS.some((shot) => isCalled(shot, word)))
+      throw new RangeError(`No picture fits “${word}”: expected a name or one of ${known().join(' ')}`);
+  }
   return SHOTS.filter(
     (shot) =>
-      named.some((word) => isCalled(shot, word)) ||
-      ((rest.length > 0 || words.length === 0) &&
+      names.some((word) => isCalled(shot, word)) ||
+      ((names.length < words.length || words.length === 0) &&
         byKind.every(({ kind, values }) => values.length === 0 || values.includes(shot[kind]))),
   );
 }
 
-/** A word of the docs alone means that picture, unless it is also that of a state: then it means the state. */
 function isCalled({ name }: Shot, word: string): boolean {
-  return (
-    name === word || (SHOWN[name] === word && !STATES.some((state) => state === word) && !(word in VIEWS))
-  );
+  return name === word || SHOWN[name] === word;
 }
 
 function known(): string[] {
-  return [...new Set(SHOTS.flatMap(({ state, page, view, theme }) => [state, page, view, theme]))];
+  return [...new Set(SHOTS.flatMap((shot) => KINDS.map((kind) => shot[kind])))];
 }
