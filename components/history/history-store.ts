@@ -1,6 +1,7 @@
 import { create } from 'zustand';
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { Standing } from '#lib/protocol/timeline.ts';
+import { redrawCharts } from '../charts/chart-loop.ts';
 import { buffers } from '../live/series-buffers.ts';
 import { SeriesRing } from '../live/series-ring.ts';
 import { takeOlderFacts } from '../stores/facts-store.ts';
@@ -78,6 +79,7 @@ export function fillLive(askedMs: number = FIRST_SPAN_MS): Promise<void> {
     const { liveFrom } = useHistory.getState();
     if (liveFrom === null || window.fromMs < liveFrom)
       useHistory.setState({ liveFrom: window.fromMs, liveStanding: window.standing });
+    redrawCharts();
   });
 }
 

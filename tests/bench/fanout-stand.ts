@@ -80,8 +80,9 @@ export class FanoutStand {
     const toggling = this.toggleFaults();
     const cpuRatio = await this.#cpuOf(this.controlPid, () => pause(forMs));
     const window = await this.#window(forMs, cpuRatio);
+    const recorded = (await this.groups[0]?.call('recorded', undefined)) ?? [];
     await toggling.stop();
-    return { ...window, messages: (await this.groups[0]?.call('recorded', undefined)) ?? [] };
+    return { ...window, messages: recorded.filter(({ afterMs }) => afterMs <= forMs) };
   }
 
   /** The floor sends what a viewer of the hub got, in the same rhythm, while the hub sends no telemetry. */
