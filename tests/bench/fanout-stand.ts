@@ -123,7 +123,7 @@ export class FanoutStand {
       const lowest = Math.min(...standings.map(({ lowestSeq }) => lowestSeq));
       const sum = (key: 'connected' | 'missed' | 'repeated') =>
         standings.reduce((all, each) => all + each[key], 0);
-      if (lowest < seq) return undefined;
+      if (lowest < seq) throw new Error(`fact ${seq} is not with all: ${JSON.stringify(standings)}`);
       return { connected: sum('connected'), missed: sum('missed'), repeated: sum('repeated') };
     });
   }
