@@ -40,6 +40,7 @@ export class LightViewer {
   closed = false;
   readonly #socket: WebSocket;
   readonly #options: LightViewerOptions;
+  #live = false;
   #pongs: NodeJS.Timeout | undefined;
 
   private constructor(options: LightViewerOptions) {
@@ -64,6 +65,8 @@ export class LightViewer {
 
   /** Comes to or leaves the telemetry; the facts go on. */
   watch(live: boolean): void {
+    if (live === this.#live) return; // told twice, the server would cut us
+    this.#live = live;
     this.#socket.send(live ? '40/live,' : '41/live,');
   }
 
