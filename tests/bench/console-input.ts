@@ -14,16 +14,28 @@ const ACTS: readonly ((page: Page) => Promise<void>)[] = [
   (page) => page.getByTestId('window-1').click(),
   (page) => page.keyboard.press('f'),
   (page) => page.getByTestId('window-15').click(),
-  (page) => page.getByTestId('xray-open-redis').click(),
-  (page) => page.keyboard.press('Escape'),
+  (page) =>
+    page
+      .getByTestId('xray-open-redis')
+      .click()
+      .then(() => untilDialog(page, true)),
+  (page) => page.keyboard.press('Escape').then(() => untilDialog(page, false)),
   async (page) => (await faultSwitch(page, 'nemotron', 'latency')).click(),
   (page) => page.getByTestId('window-5').click(),
-  (page) => page.keyboard.press('Control+k'),
+  (page) => page.keyboard.press('Control+k').then(() => untilDialog(page, true)),
   (page) => page.keyboard.press('h'),
-  (page) => page.keyboard.press('Control+k'),
+  (page) => page.keyboard.press('Control+k').then(() => untilDialog(page, false)),
   async (page) => (await faultSwitch(page, 'nemotron', 'latency')).click(),
   (page) => page.getByTestId('desk-group-database').click(),
 ];
+
+/** What opens over the page, or closes, has done so: it lies over what is pressed next. */
+function untilDialog(page: Page, open: boolean): Promise<void> {
+  return page
+    .getByRole('dialog')
+    .first()
+    .waitFor({ state: open ? 'visible' : 'detached' });
+}
 
 /** From each interaction to the next paint while the console streams, ms; at least 16, what the browser tells. */
 export async function measureInput(probed: ProbedPage, rounds: number): Promise<number[]> {
