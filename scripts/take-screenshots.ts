@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { ROOT, startSystem } from '#tests/support/system.ts';
 import { Camera, fileIn } from './screenshots/camera.ts';
 import { writeGallery } from './screenshots/gallery.ts';
-import { chooseShots, SHOWN, type Shot, STATES, THEMES } from './screenshots/shots.ts';
+import { chooseShots, SHOWN, STATES } from './screenshots/shots.ts';
 import { Situations } from './screenshots/situations.ts';
 
 /*
@@ -43,14 +43,11 @@ try {
       const wanted = shots.filter((shot) => shot.state === state);
       if (wanted.length === 0) continue;
       await situations.enter(state);
-      await Promise.all(
-        THEMES.map((theme) =>
-          takeAll(
-            wanted.filter((shot) => shot.theme === theme),
-            situations,
-          ),
-        ),
-      );
+      for (const shot of wanted) {
+        const file = out ? fileIn(out, shot.name) : fileIn(DOCS, SHOWN[shot.name] ?? shot.name);
+        await camera.take(shot, file, values);
+        process.stdout.write(`${shot.name}\n`);
+      }
     }
   } finally {
     situations.end();
@@ -59,13 +56,4 @@ try {
 } finally {
   await camera.close();
   await system.close();
-}
-
-async function takeAll(wanted: readonly Shot[], situations: Situations): Promise<void> {
-  for (const shot of wanted) {
-    await situations.extend();
-    const file = out ? fileIn(out, shot.name) : fileIn(DOCS, SHOWN[shot.name] ?? shot.name);
-    await camera.take(shot, file, values);
-    process.stdout.write(`${shot.name}\n`);
-  }
 }

@@ -106,7 +106,7 @@ function ServiceTile({ view, stale }: { view: ServiceView; stale: string }) {
         {service && (
           <Link
             aria-label={`All about ${service}`}
-            className="relative z-10 -my-1 -mr-2 grid size-6 shrink-0 place-content-center rounded text-faint hover:text-ink"
+            className="relative z-10 -my-1 -mr-2 -ml-1.5 grid size-6 shrink-0 place-content-center rounded text-faint hover:text-ink"
             data-testid={`service-page-${name}`}
             href={`/services/${service}`}
             prefetch={false}

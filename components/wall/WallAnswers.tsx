@@ -55,7 +55,9 @@ export function WallAnswers() {
         </ul>
       )}
       {well.length > 0 && (
-        <ul className={`grid gap-3 ${COLUMNS[well.length]} ${abnormal.length === 0 ? 'min-h-0 flex-1' : ''}`}>
+        <ul
+          className={`grid gap-3 ${COLUMNS[well.length]} ${abnormal.length === 0 ? 'min-h-0 flex-1 wide:auto-rows-fr' : ''}`}
+        >
           {well.map((answer) => (
             <WellAnswer answer={answer} key={answer.id} large={abnormal.length === 0} stale={stale} />
           ))}
@@ -116,7 +118,7 @@ function WellAnswer({ answer, stale, large }: WellAnswerProps) {
   const { id, question, headline, status, lines } = answer;
   return (
     <li
-      className={`panel flex min-w-0 flex-wrap content-center items-baseline gap-x-4 px-5 py-3 ${large ? 'wide:flex-col wide:flex-nowrap wide:justify-center wide:gap-y-2 wide:px-8' : ''} ${stale}`}
+      className={`panel flex min-w-0 flex-wrap content-center items-center gap-x-4 px-5 py-3 ${large ? 'wide:flex-col wide:flex-nowrap wide:items-start wide:gap-y-2 wide:px-8 wide:py-7' : ''} ${stale}`}
       data-status={status}
       data-testid={`wall-${id}`}
     >

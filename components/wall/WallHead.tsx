@@ -98,12 +98,14 @@ function WallTime() {
   const viewers = useSystem((store) => store.state?.operatorCount ?? null);
   const now = serverNow();
   return (
-    <p className="text-right text-muted" suppressHydrationWarning>
+    <p className="text-right text-muted max-sm:self-center" suppressHydrationWarning>
       <span className="block text-[28px] leading-tight font-semibold text-ink">
         {known ? timeOfDay(now) : '–'}
       </span>
-      {known && `${new Date(now).toISOString().slice(11, 16)} UTC`}
-      {viewers !== null && ` · ${viewers} ${viewers === 1 ? 'viewer' : 'viewers'}`}
+      <span className="max-sm:hidden">
+        {known && `${new Date(now).toISOString().slice(11, 16)} UTC`}
+        {viewers !== null && ` · ${viewers} ${viewers === 1 ? 'viewer' : 'viewers'}`}
+      </span>
     </p>
   );
 }

@@ -1,30 +1,29 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { CHROMIUM_PATH } from '#tests/support/browser.ts';
-import { type Shot, THEMES, type Theme, VIEWS } from './shots.ts';
+import { type Shot, type Theme, VIEWS } from './shots.ts';
 
 /** Every chart has had its turn, every picture is loaded. */
 const SETTLE_MS = 1_200;
 const OPEN_MS = 60_000;
+const TRIES = 5;
 
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-interface Viewer {
-  page: Page;
-  /** What is open. */
-  path: string | null;
-}
-
-/** A browser with one page a theme, both looking at the same; pages that are open already are not opened again. */
+/** A browser with one page that looks; what is open already is not opened again. */
 export class Camera {
   readonly #browser: Browser;
+  readonly #page: Page;
   readonly #url: string;
-  readonly #viewers = new Map<Theme, Viewer>();
+  /** What is open, and in which theme. */
+  #open = '';
+  #theme: Theme = 'dark';
 
-  private constructor(browser: Browser, url: string) {
+  private constructor(browser: Browser, page: Page, url: string) {
     this.#browser = browser;
+    this.#page = page;
     this.#url = url;
   }
 
@@ -33,13 +32,10 @@ export class Camera {
       executablePath: CHROMIUM_PATH,
       args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
     });
-    const camera = new Camera(browser, url);
-    for (const theme of THEMES) {
-      const context = await camera.#context('Ben', theme);
-      await context.addInitScript(GATE);
-      camera.#viewers.set(theme, { page: await context.newPage(), path: null });
-    }
-    return camera;
+    const context = await browser.newContext({ colorScheme: 'dark', timezoneId: 'UTC' });
+    await context.addInitScript("localStorage.setItem('brownout.name', 'Ben')");
+    await context.addInitScript(GATE);
+    return new Camera(browser, await context.newPage(), url);
   }
 
   close(): Promise<void> {
@@ -48,8 +44,9 @@ export class Camera {
 
   /** The console of the one whose hand is on the switches. */
   async operator(name: string): Promise<Page> {
-    const page = await (await this.#context(name, 'dark')).newPage();
-    await page.setViewportSize(VIEWS.wide);
+    const context = await this.#browser.newContext({ viewport: VIEWS.wide });
+    await context.addInitScript(`localStorage.setItem('brownout.name', '${name}')`);
+    const page = await context.newPage();
     await page.goto(this.#url);
     await untilLive(page);
     return page;
@@ -57,39 +54,33 @@ export class Camera {
 
   /** Takes a picture and writes it as a small PNG: a palette is enough for flat colours. */
   async take(shot: Shot, file: string, { full }: { full: boolean }): Promise<void> {
-    const viewer = this.#viewers.get(shot.theme);
-    if (!viewer) throw new Error(`nobody looks in the ${shot.theme} theme`);
-    const { page } = viewer;
-    const address = `${shot.path} ${shot.press ?? ''}`;
-    await page.setViewportSize(VIEWS[shot.view]);
-    if (viewer.path !== address || shot.press !== undefined || shot.path === '/halt') {
-      await page.goto(this.#url + shot.path);
-      viewer.path = address;
-    }
+    const { path, press, state, theme, view } = shot;
+    const page = this.#page;
+    const live = path !== '/halt';
+    await page.setViewportSize(VIEWS[view]);
+    await page.emulateMedia({ colorScheme: theme });
+    const address = `${path} ${press ?? ''}`;
+    if (this.#open !== address || press !== undefined || !live) {
+      if (this.#open !== '') await page.evaluate(`localStorage.setItem('brownout.theme', '${theme}')`);
+      await page.goto(this.#url + path);
+      this.#open = address;
+    } else if (this.#theme !== theme) await this.#turnTo(theme);
+    this.#theme = theme;
     await page.mouse.move(0, 0);
-    const live = shot.path !== '/halt';
     if (live) await untilLive(page);
-    if (shot.press !== undefined) await page.getByTestId(shot.press).click();
-    if (live) {
-      await pause(SETTLE_MS);
-      await untilLive(page);
-    }
-    if (live && shot.state === 'stale') {
-      await page.evaluate('window.streamStopped = true');
-      await page.locator('[data-testid="live-status"][data-state="stale"]').waitFor({ timeout: OPEN_MS });
-    }
-    const bytes = await page.screenshot({ fullPage: full });
-    await page.evaluate('window.streamStopped = false');
-    const png = await sharp(bytes).png({ palette: true, quality: 90, colours: 192, effort: 7 }).toBuffer();
+    if (press !== undefined) await page.getByTestId(press).click();
+    const bytes = live
+      ? await shoot(page, state === 'stale' ? 'stale' : 'live', full)
+      : await page.screenshot({ fullPage: full });
+    const png = await sharp(bytes).png({ palette: true, quality: 90, colours: 256, effort: 7 }).toBuffer();
     await writeFile(file, png);
   }
 
-  async #context(name: string, theme: Theme): Promise<BrowserContext> {
-    const context = await this.#browser.newContext({ colorScheme: theme, timezoneId: 'UTC' });
-    await context.addInitScript(
-      `localStorage.setItem('brownout.theme', '${theme}'); localStorage.setItem('brownout.name', '${name}')`,
-    );
-    return context;
+  /** By the page's own switch where it has one: the wall has nothing to press. */
+  async #turnTo(theme: Theme): Promise<void> {
+    const button = this.#page.getByRole('button', { name: / theme$/ });
+    if ((await button.count()) > 0) await button.click();
+    else await this.#page.evaluate(`document.documentElement.dataset.theme = '${theme}'`);
   }
 }
 
@@ -104,6 +95,22 @@ const GATE = `
       });
     }
   };`;
+
+/** A picture in which the page says of itself what it should; on a busy machine another word can come between. */
+async function shoot(page: Page, state: 'live' | 'stale', fullPage: boolean): Promise<Buffer> {
+  const said = page.locator(`[data-testid="live-status"][data-state="${state}"]`);
+  for (let left = TRIES; left > 0; left--) {
+    await untilLive(page);
+    await pause(SETTLE_MS);
+    if (state === 'stale') await page.evaluate('window.streamStopped = true');
+    await said.waitFor({ timeout: OPEN_MS });
+    const bytes = await page.screenshot({ fullPage });
+    const still = await said.isVisible();
+    await page.evaluate('window.streamStopped = false');
+    if (still) return bytes;
+  }
+  throw new Error(`the page did not stay ${state}: ${page.url()}`);
+}
 
 async function untilLive(page: Page): Promise<void> {
   await page.locator('[data-testid="live-status"][data-state="live"]').waitFor({ timeout: OPEN_MS });

@@ -8,8 +8,8 @@ import type { StateName } from './shots.ts';
 
 /** What a fault does has begun to show in every chart. */
 const SPREAD_MS = 15_000;
-/** A lease with less left than this is extended before the next picture. */
-const SHORT_MS = 25_000;
+/** As long as the pictures take. */
+const TTL_MS = 600_000;
 /** Dead letters worth a look. */
 const LETTERS = 12;
 
@@ -24,7 +24,6 @@ export class Situations {
   readonly #system: System;
   readonly #ana: Page;
   readonly #fillMs: number;
-  #extending = false;
   #killing: ReturnType<typeof setInterval> | undefined;
 
   /** @param fillMs until the charts have something in them */
@@ -35,6 +34,7 @@ export class Situations {
   }
 
   async begin(): Promise<void> {
+    await this.#anaOn('Dead letters');
     await pause(this.#fillMs);
     await this.#system.untilSteady();
   }
@@ -46,6 +46,7 @@ export class Situations {
       case 'one-fault':
         await this.#start('nemotron', 'timeout');
         await this.#untilOpen('nemotron');
+        await this.#anaOn('Dead letters');
         await pause(SPREAD_MS);
         return;
       case 'faults':
@@ -69,15 +70,6 @@ export class Situations {
     }
   }
 
-  /** The leases run on while the pictures are taken. */
-  async extend(): Promise<void> {
-    const { faults } = await this.#system.state();
-    if (this.#extending || faults.every(({ leftMs }) => leftMs > SHORT_MS)) return;
-    this.#extending = true;
-    for (const button of await this.#ana.getByTestId('extend-fault').all()) await button.click();
-    this.#extending = false;
-  }
-
   end(): void {
     clearInterval(this.#killing);
   }
@@ -90,6 +82,7 @@ export class Situations {
       await this.#start(service, type);
       if (service !== 'gpu') await this.#untilOpen(service); // without Redis fewer calls get as far as Nemotron
     }
+    await this.#anaOn('Dead letters');
     await pause(SPREAD_MS);
   }
 
@@ -106,9 +99,18 @@ export class Situations {
     const on = async () =>
       (await this.#system.state()).faults.some((fault) => fault.service === service && fault.type === type);
     if (await on()) return;
+    await this.#anaOn('Console');
     await (await faultSwitch(this.#ana, service, type)).click();
     await until(`${service} ${type} is on`, 10_000, on);
     await this.#ana.getByTestId(`desk-group-${service}`).click();
+    const fault = (await this.#system.state()).faults.find((each) => each.service === service);
+    await this.#system.api('PATCH', `/faults/${fault?.id}`, { ttlMs: TTL_MS });
+  }
+
+  /** Ana stays connected wherever she is; where she only waits it is on a page that costs little. */
+  async #anaOn(page: 'Console' | 'Dead letters'): Promise<void> {
+    await this.#ana.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: page }).click();
+    await this.#ana.getByTestId(page === 'Console' ? 'ribbon' : 'dlq-groups').waitFor();
   }
 
   async #untilOpen(breaker: string): Promise<void> {
