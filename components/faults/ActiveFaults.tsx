@@ -16,7 +16,7 @@ export function ActiveFaults({ service }: { service?: ServiceName }) {
   return (
     <section
       aria-label="Active faults"
-      className={`panel flex shrink-0 flex-col ${service ? '' : 'max-h-[52%] has-[form]:max-h-[72%] max-wide:max-h-none'}`}
+      className={`panel flex shrink-0 flex-col ${service ? '' : 'max-h-[55%] has-[form]:max-h-[72%] max-wide:max-h-none'}`}
       data-in="live faults"
     >
       <h2 className="panel-title flex justify-between border-b border-line px-3 py-2">

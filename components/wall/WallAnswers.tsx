@@ -20,6 +20,9 @@ import { useClock } from '../visual/use-clock.ts';
 
 /** Lines of an answer that a room can take in. */
 const LINES = 5;
+/** The same where the screen is low, so that none is cut off. */
+const LINES_LOW = 3;
+const LOW_HIDDEN = 'wide:[@media(max-height:960px)]:hidden';
 const COLUMNS = ['', 'wide:grid-cols-1', 'wide:grid-cols-2', 'wide:grid-cols-3', 'wide:grid-cols-2'] as const;
 
 /** What have we broken, what broke by itself, is work lost, is it recovering: the gravest first and large. */
@@ -97,14 +100,23 @@ function LargeAnswer({ answer, stale, larger }: LargeAnswerProps) {
         <StatusMark size={34} status={status} />
         {headline}
       </p>
-      {lines.slice(0, LINES).map((line) => (
-        <p className={`text-[24px] [overflow-wrap:anywhere] ${larger ? 'wide:text-[30px]' : ''}`} key={line}>
+      {lines.slice(0, LINES).map((line, index) => (
+        <p
+          className={`text-[24px] [overflow-wrap:anywhere] ${larger ? 'wide:text-[30px]' : 'wide:[@media(max-height:960px)]:text-[20px]'} ${index < LINES_LOW ? '' : LOW_HIDDEN}`}
+          key={line}
+        >
           {line}
         </p>
       ))}
-      {lines.length > LINES && <p className="text-[22px] text-muted">and {lines.length - LINES} more</p>}
+      <More all={lines.length} className={LOW_HIDDEN} shown={LINES} />
+      <More all={lines.length} className="hidden wide:[@media(max-height:960px)]:block" shown={LINES_LOW} />
     </li>
   );
+}
+
+function More({ all, shown, className }: { all: number; shown: number; className: string }) {
+  if (all <= shown) return null;
+  return <p className={`text-[22px] text-muted ${className}`}>and {all - shown} more</p>;
 }
 
 interface WellAnswerProps {
