@@ -605,6 +605,9 @@ describe('ftp failures', () => {
     const id = await upload('shared.jpg', await makeFrame());
     const handedOver = () => logOf(held, 'upload submitted').filter((each) => each['uploadId'] === id).length;
     await until('the first watcher has handed it over', SEEN_MS, () => handedOver() === 1);
+    await until('its work has begun', SEEN_MS, async () =>
+      (await system.state()).faults.some(({ id: faultId, hits }) => faultId === held.id && hits > 0),
+    );
     const killed = await system.startFault('pipeline', 'process_killed');
     await prove({
       faults: [held, killed],

@@ -412,8 +412,10 @@ describe('timeout cascade', () => {
   scenario('websocket-timeout-closes-connection-gracefully', async (prove) => {
     const [slow, quick] = [await watch(), await watch()];
     const socket = rawSocketOf(slow.viewer);
-    const subscribed = await slow.viewer.emitWithAck('subscribe', { channel: 'events' });
-    if (!subscribed.ok) throw new Error(subscribed.error.detail);
+    const { seq } = await until('there are events to send again', 2 * SEEN_MS, async () => {
+      const answer = await slow.viewer.emitWithAck('subscribe', { channel: 'events' });
+      return answer.ok && answer.data.seq >= 10 ? answer.data : undefined;
+    });
     const closed = new Promise<unknown>((resolve) =>
       slow.viewer.once('disconnect', (_reason, details) => resolve(details)),
     );
@@ -421,21 +423,33 @@ describe('timeout cascade', () => {
     await prove({
       faults: await system.startFault('pubsub', 'timeout'),
       behaviour: async () => {
-        const { seq } = subscribed.data;
-        // It reads nothing and asks for the same again and again, until the kernels take no more.
         socket.pause();
         onTestFinished(() => void socket.resume());
-        let [waiting, sinceMs] = [-1, 0];
-        const isFull = async () => {
-          const now = await bytesInKernel(socket.localPort ?? 0);
-          if (now === waiting) return performance.now() - sinceMs > 600;
-          [waiting, sinceMs] = [now, performance.now()];
-          for (let time = 0; time < 5; time++)
-            slow.viewer.emit('subscribe', { channel: 'events', lastSeq: seq - 20 }, () => {});
-          return false;
+        const known = Math.min(seq, 20);
+        const askFor = (events: number) => {
+          for (let asked = 0; asked < events; asked += known)
+            slow.viewer.emit('subscribe', { channel: 'events', lastSeq: seq - known }, () => {});
         };
-        await until('the kernels take no more', SEEN_MS, isFull, 10);
-        const record = await untilLogged(system, 'pipeline', since, ({ msg }) => msg === 'slow viewer cut');
+        // It reads nothing and asks for the same again and again. When the kernels seem to take no more it asks for a
+        // little only, so that the pipeline's patience ends before it has kept too much.
+        let [waiting, unseen, askedMs] = [-1, 0, 0];
+        const record = await until(
+          'the slow one is cut',
+          2 * SEEN_MS,
+          async () => {
+            const [before, now] = [waiting, performance.now()];
+            waiting = await bytesInKernel(socket.localPort ?? 0);
+            if (waiting > before) unseen = 0;
+            if (waiting > before || now - askedMs > 200) {
+              const events = unseen < 240 ? 60 : 1;
+              askFor(events);
+              unseen += events;
+              askedMs = now;
+            }
+            return logSince(system, since).find(({ msg }) => msg === 'slow viewer cut');
+          },
+          10,
+        );
         expect(record).toMatchObject({ level: WARN, why: 'send_timeout' });
         socket.resume();
         expect(await closed).toMatchObject({ context: { code: 1001, reason: 'slow_consumer' } });

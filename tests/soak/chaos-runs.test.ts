@@ -12,7 +12,7 @@ interface SuiteReport {
   numPassedTests: number;
   numFailedTests: number;
   numPendingTests: number;
-  testResults: { assertionResults: { fullName: string; status: string }[] }[];
+  testResults: { assertionResults: { fullName: string; status: string; failureMessages: string[] }[] }[];
 }
 
 describe('the ten chaos suites', () => {
@@ -31,7 +31,9 @@ describe('the ten chaos suites', () => {
       const report = JSON.parse(readFileSync(file, 'utf8')) as SuiteReport;
       const failed = report.testResults
         .flatMap(({ assertionResults }) => assertionResults)
-        .flatMap(({ status, fullName }) => (status === 'failed' ? [fullName] : []));
+        .flatMap(({ status, fullName, failureMessages }) =>
+          status === 'failed' ? [`${fullName}: ${failureMessages.join('\n').slice(0, 2000)}`] : [],
+        );
       const seconds = Math.round(ms / 1000);
       runs.push({ seconds, passed: report.numPassedTests, failed, skipped: report.numPendingTests });
       console.log(`run ${run + 1} of ${RUNS}: ${report.numPassedTests} green in ${seconds} s`, ...failed);

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { signalTree } from '#server/supervisor/process-tree.ts';
 import { recordProof } from '#tests/support/proof.ts';
 import { type System, startSystem } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
@@ -14,7 +15,7 @@ const STRIKES = Number(process.env['MONKEY_STRIKES'] ?? FULL.strikes);
 const CAMERAS = 3;
 const RATE = Number(process.env['MONKEY_RATE'] ?? 8);
 /** The one simulated model judges about one event a second: what thirty strikes have piled up takes minutes. */
-const DRAIN_MS = 300_000;
+const DRAIN_MS = 600_000;
 
 const NOT_ONCE = `select array_agg(name) as names, count(*) filter (where status = 'stored') as stored
   from uploads where accepted_at < $1 group by sha256 having count(*) filter (where status = 'stored') <> 1`;
@@ -46,11 +47,18 @@ describe(`a monkey: ${UPLOADS} uploads, ${STRIKES} kills and pauses`, () => {
     const histogram = histogramOf(monkey.strikes);
     const text = STAGES.map((stage) => `${stage.padEnd(30)} ${bar(histogram[stage].strikes)}`).join('\n');
     process.stdout.write(`monkey, seed ${seed}: ${monkey.blows} kills and pauses\n${text}\n`);
+    const cameras = (await system.state()).supervisor?.processes.find(({ name }) => name === 'cameras')?.pid;
+    if (!cameras) throw new Error('the cameras have no process');
+    signalTree(cameras, 'SIGSTOP'); // else they send as much as the model can judge, and the backlog stays
     const stoppedAt = Date.now();
-    await untilRecovered(system, undefined, DRAIN_MS).catch(async (error: unknown) => {
-      process.stdout.write(`${await whatIsLeft(running)}\n`);
-      throw error;
-    });
+    try {
+      await untilRecovered(system, undefined, DRAIN_MS).catch(async (error: unknown) => {
+        process.stdout.write(`${await whatIsLeft(running)}\n`);
+        throw error;
+      });
+    } finally {
+      signalTree(cameras, 'SIGCONT');
+    }
     const accounts = await accountFor(system, stoppedAt);
     // A camera that did not hear the answer sends its frame again: the content is stored once all the same.
     const notOnce = await until('each content is stored once', 30_000, async () => {

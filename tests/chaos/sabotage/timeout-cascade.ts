@@ -72,7 +72,7 @@ export const sabotage: SabotagesOf<'timeout-cascade'> = {
     file: 'server/pipeline/work/detection-work.ts',
     find: 'const verdict = await this.#batcher.add({',
     replace:
-      "this.#options.onStored(upload, { kind: 'unavailable' }); const verdict = await this.#batcher.add({",
+      "const verdict = { kind: 'unavailable', error: new Error('not waited for') }; void this.#batcher.add({",
   },
   'parallel-service-calls-isolate-timeouts': {
     breaks: 'the model shares the breaker of the detector',
