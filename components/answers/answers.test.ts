@@ -185,7 +185,7 @@ describe('recoveryAnswer', () => {
     const growing = makeQueue({ depth: 9, parked: 4, outPerSecond: 0.5, tier: 'memory' });
     const answer = recoveryAnswer(makePipeline({ queues: [growing] }), 0);
     expect(answer).toMatchObject({ status: 'open', headline: 'NOT YET' });
-    expect(answer.lines).toEqual(['detection: 13 wait in memory, growing by 1.5/s']);
+    expect(answer.lines).toEqual(['detection: 9 wait in memory, growing by 1.5/s']);
     const open = recoveryAnswer(makePipeline({ breakers: [breaker('OPEN')] }), 0);
     expect(open).toMatchObject({ status: 'open', lines: ['redis breaker OPEN, trial in 12 s'] });
     const trial = recoveryAnswer(makePipeline({ breakers: [breaker('HALF_OPEN')] }), 0);

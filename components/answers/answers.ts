@@ -151,7 +151,7 @@ function breakerLine({ name, state, retryAfterMs, successes, successThreshold }:
 
 /** What a queue has to catch up on, and how long that takes at the present rates; null: nothing. */
 function backlog(queue: QueueStatus): { line: string; drains: boolean } | null {
-  const waiting = queue.depth + queue.parked;
+  const waiting = Math.max(queue.depth, queue.parked);
   const late = (queue.oldestAgeMs ?? 0) > WAIT_MS || queue.parked > 0 || queue.tier !== 'redis';
   if (waiting === 0 || !late) return null;
   const perSecond = queue.outPerSecond - queue.inPerSecond;

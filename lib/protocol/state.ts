@@ -68,7 +68,7 @@ export interface ModeStatus {
   features: string[];
 }
 
-/** depth counts what waits, in flight excluded. Ages in ms, null when empty. */
+/** depth counts what waits, parked included, in flight excluded. Ages in ms, null when empty. */
 export interface QueueStatus {
   name: 'detection' | 'analysis';
   depth: number;
