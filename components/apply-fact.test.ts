@@ -44,4 +44,13 @@ describe('applyFact', () => {
   it('ignores a fact that the state already contains', () => {
     expect(applyFact(state, changed(10))).toBe(state);
   });
+
+  it('does not go back to a report that is older than a fact that the state knows', () => {
+    const reported = { ...state, at: 1000, pipeline: { ageMs: 300, mode: {} } as State['pipeline'] };
+    const at = (ms: number) => ({ ...changed(10), at: ms });
+    expect(applyFact(reported, at(900)).mode).toBe('MINIMAL');
+    expect(applyFact(reported, at(600))).toBe(reported);
+    const silent = { ...reported, mode: null, pipeline: { ageMs: 2500, mode: {} } as State['pipeline'] };
+    expect(applyFact(silent, at(900)).mode).toBeNull();
+  });
 });

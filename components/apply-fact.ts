@@ -1,12 +1,15 @@
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { State } from '#lib/protocol/state.ts';
 
+/** A report of the pipeline older than this says nothing of the present, ms. */
+const REPORT_FRESH_MS = 2_000;
+
 /**
- * Puts a transition into the state before the next state arrives: a fact is told at once, the state every 500 ms.
- * Facts that the state already contains (by `seq`) change nothing.
+ * Puts a transition into a state that does not contain it: a fact is told at once, the state every 500 ms.
+ * Facts that it already contains change nothing.
  */
 export function applyFact(state: State, fact: Fact): State {
-  if (fact.seq <= state.seq) return state;
+  if (!isNewer(fact, state)) return state;
   switch (fact.type) {
     case 'halted':
       return { ...state, halted: { at: fact.at, by: fact.data.by, reason: fact.data.reason } };
@@ -32,4 +35,14 @@ export function applyFact(state: State, fact: Fact): State {
     default:
       return state;
   }
+}
+
+/**
+ * By `seq`; but mode and breakers stand in the pipeline's report, and the newest one can be from before a fact that the
+ * state knows: without that fact the page would go back to what was, and forth again with the next report.
+ */
+function isNewer(fact: Fact, { at, seq, pipeline }: State): boolean {
+  const isReported = fact.type === 'modeChanged' || fact.type === 'breakerChanged';
+  if (isReported && pipeline && pipeline.ageMs <= REPORT_FRESH_MS) return fact.at > at - pipeline.ageMs;
+  return fact.seq > seq;
 }

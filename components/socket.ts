@@ -7,6 +7,7 @@ import type {
   LiveClientEvents,
   LiveServerEvents,
 } from '#lib/protocol/events.ts';
+import type { Fact } from '#lib/protocol/facts.ts';
 import type { HaltReceipt } from '#lib/protocol/faults.ts';
 import { fillLive } from './history/history-store.ts';
 import { takeLayout, takeTick } from './live/series-buffers.ts';
@@ -68,7 +69,7 @@ export function openSockets(lookingAs?: string): () => void {
     hadSnapshot = true;
     takeServerTime(state.at);
     takeSnapshotFacts(facts, gap);
-    takeState(state, []);
+    takeState(state, newestFacts());
     takeFaults(state.faults, performance.now());
     if (wasCut) void fillLive(); // what the cut has cost
   });
@@ -93,10 +94,7 @@ export function openSockets(lookingAs?: string): () => void {
     // The newest fact can have been lost with the connection it came on.
     if (tick.seq > useFacts.getState().lastSeq) checkMissing(tick.seq);
   });
-  live.on('state', ({ state }) => {
-    const { facts, lastSeq } = useFacts.getState();
-    takeState(state, state.seq < lastSeq ? facts.slice(-50).filter((fact) => fact.seq > state.seq) : []);
-  });
+  live.on('state', ({ state }) => takeState(state, newestFacts()));
   live.on('disconnect', (reason) => {
     if (reason === 'io server disconnect') live.connect();
   });
@@ -106,6 +104,11 @@ export function openSockets(lookingAs?: string): () => void {
     live.disconnect();
     if (consoleSocket === commands) consoleSocket = null; // another page may have opened its own
   };
+}
+
+/** Those that a state which has just come may lack. */
+function newestFacts(): readonly Fact[] {
+  return useFacts.getState().facts.slice(-200);
 }
 
 function handshake(): ConsoleAuth {

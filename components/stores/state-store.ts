@@ -12,9 +12,9 @@ interface StateStore {
 
 export const useSystem = create<StateStore>(() => ({ state: null, serverOffsetMs: 0 }));
 
-/** Takes a state in; `newerFacts` are those that it may not contain yet. */
-export function takeState(state: State, newerFacts: readonly Fact[]): void {
-  const current = newerFacts.reduce(applyFact, state);
+/** Takes a state in; of `newestFacts` it may lack some. */
+export function takeState(state: State, newestFacts: readonly Fact[]): void {
+  const current = newestFacts.reduce(applyFact, state);
   useSystem.setState((store) => ({ state: structuralShare(store.state, current) }));
 }
 

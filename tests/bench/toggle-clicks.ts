@@ -1,6 +1,7 @@
 import { faultSwitch } from '#tests/support/console-page.ts';
 import type { System } from '#tests/support/system.ts';
 import type { ProbedPage } from './console-page.ts';
+import type { Seen } from './console-probe.ts';
 import { firstOf, paintedOf, untilSeen } from './toggle-seen.ts';
 
 const SERVICE = 'nemotron';
@@ -46,6 +47,8 @@ export interface FactTimes {
 }
 
 const BREAKER = 'nemotron';
+/** What was told last is painted within this, or counts as never painted, ms. */
+const LATE_MS = 1000;
 
 /** A breaker is opened and closed by hand, so many times, by somebody else; the mode follows when it does. */
 export async function measureFacts(system: System, other: ProbedPage, rounds: number): Promise<FactTimes> {
@@ -55,11 +58,11 @@ export async function measureFacts(system: System, other: ProbedPage, rounds: nu
     const { status } = await system.api('POST', `/breakers/${BREAKER}/${turn % 2 === 0 ? 'open' : 'close'}`);
     if (status !== 200) throw new Error(`the breaker does not obey: ${status}`);
     const value = turn % 2 === 0 ? 'FORCED_OPEN' : 'CLOSED';
-    const shown = { testId: `breaker-${BREAKER}`, attribute: 'data-state', value };
-    seen.push(
-      ...(await untilSeen(other, `the breaker is ${value}`, (all) => paintedOf(all, shown) !== undefined)),
-    );
+    await other.page.locator(`[data-testid="breaker-${BREAKER}"][data-state="${value}"]`).waitFor();
+    seen.push(...(await untilSeen(other, 'the fact has come', (all) => factTo(all, value))));
   }
+  await other.page.waitForTimeout(LATE_MS);
+  seen.push(...(await other.take()));
   for (const fact of seen) {
     if (fact.kind !== 'fact' || fact.to === null) continue;
     const isMode = fact.type === 'modeChanged';
@@ -72,3 +75,6 @@ export async function measureFacts(system: System, other: ProbedPage, rounds: nu
   }
   return times;
 }
+
+const factTo = (seen: readonly Seen[], to: string) =>
+  seen.some((each) => each.kind === 'fact' && each.subject === BREAKER && each.to === to);
