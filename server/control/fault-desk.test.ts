@@ -425,13 +425,13 @@ describe('halt', () => {
     await system.call('POST', '/api/v1/faults', TIMEOUT);
     const form = await system.call('GET', '/halt');
     expect(form.body).toContain('<form method="post" action="/halt">');
-    expect(form.body).toContain('timeout on redis');
+    expect(form.body).toContain('Timeout on redis');
     expect(form.body).not.toContain('<script');
     const headers = { 'content-type': 'application/x-www-form-urlencoded', origin: system.control.url };
     const { status, body } = await system.call('POST', '/halt', 'name=Bo&reason=now', headers);
     expect(status).toBe(200);
     expect(body).toContain('HALTED</strong> by Bo');
-    expect(body).toMatch(/<td>timeout on redis<\/td><td>ended in [\d.]+ ms, proxy<\/td>/);
+    expect(body).toMatch(/<td>Timeout on redis<\/td><td>ended in [\d.]+ ms, proxy<\/td>/);
     expect(injector.all()).toEqual([]);
     const evil = await system.call('POST', '/halt', 'name=x', { ...headers, origin: 'http://evil.example' });
     expect(evil.status).toBe(403);
