@@ -7,11 +7,11 @@ import { measureSaturation } from './pipeline/saturation.ts';
 
 const FULL: PipelineSize = {
   rounds: { instant: 3, simulated: 2 },
-  forMs: { instant: 8000, simulated: 16_000 },
+  forMs: { instant: 5000, simulated: 12_000 },
   rampMs: 3000,
   inFlight: { instant: 240, simulated: 96 },
   perSecond: 2,
-  latencyMs: 25_000,
+  latencyMs: 20_000,
   outageMs: 60_000,
 };
 const SMOKE: PipelineSize = {

@@ -23,7 +23,7 @@ export async function measureOutage(
     return { backlog: accepted - seen, seen };
   };
   await load.call('steady', { perSecond });
-  const ordinary = Math.max(perSecond * ORDINARY_SECONDS, ...(await watch(onTheirWay, outageMs / 6)));
+  const ordinary = Math.max(perSecond * ORDINARY_SECONDS, ...(await watch(onTheirWay, outageMs / 12)));
   const fault = await system.startFault('redis', 'unavailable', { ttlMs: outageMs + 60_000 });
   await new Promise((resolve) => setTimeout(resolve, outageMs));
   await system.stopFault(fault.id);
