@@ -8,6 +8,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const SECONDS: Readonly<Record<string, number>> = {
   'tests/chaos/timeout-cascade.test.ts': 115,
   'tests/e2e/pages.test.ts': 150,
+  'tests/e2e/accessibility.test.ts': 130,
   'tests/e2e/clicked-faults.test.ts': 90,
   'tests/e2e/dlq-page.test.ts': 80,
   'tests/e2e/outages.test.ts': 70,
@@ -17,6 +18,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'tests/chaos/redis-failures.test.ts': 50,
   'tests/protocols/ftp-equality.test.ts': 48,
   'tests/chaos/ftp-failures.test.ts': 47,
+  'tests/e2e/first-glance.test.ts': 47,
   'tests/e2e/lifecycle.test.ts': 44,
   'tests/protocols/redis-equality.test.ts': 42,
   'tests/chaos/database-failures.test.ts': 41,
@@ -30,7 +32,6 @@ const SECONDS: Readonly<Record<string, number>> = {
   'tests/chaos/yolo26-failures.test.ts': 32,
   'tests/catalogue/gpu.test.ts': 28,
   'tests/e2e/control-loss.test.ts': 28,
-  'tests/e2e/accessibility.test.ts': 30,
   'tests/e2e/fresh-clone.test.ts': 20,
   'tests/protocols/http-agreement.test.ts': 21,
   'tests/protocols/postgres-equality.test.ts': 21,
