@@ -107,13 +107,14 @@ describe('benchmarkDocs', () => {
       found: ['the cause'],
     },
     tookSeconds: 7.4,
+    loadBefore: 0.25,
   });
 
   it('says what was measured, on what, beside whom, and which target is missed', () => {
     const text = benchmarkDocs('', [measured('one', 3)], machine, ['one', 'two']);
     for (const said of [
       '| [`one`](#one) | 0 of 1 | 2026-01-02, commit abc1234 |',
-      'What one does. Measured 2026-01-02 at commit abc1234 in 7 s on 2 × Abacus, 8 GiB, Linux 6, Node v24.0.0.',
+      'What one does. Measured 2026-01-02 at commit abc1234 in 7 s on 2 × Abacus, 8 GiB, Linux 6, Node v24.0.0, at a load of 0.250 before it began.',
       '| ours / theirs | 3.00 | ≤ 2 | **missed** |',
       '| beside it | 3.00 |  |  |',
       '- **theirs**: as its README has it',

@@ -1,15 +1,16 @@
 import { writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { benchConsole } from './console.ts';
 import { benchDeadLetters } from './dead-letters.ts';
 import { benchFanout } from './fanout.ts';
 import { ArgumentError, type BenchArguments, readArguments } from './main-arguments.ts';
 import { closeSharedSystem } from './main-system.ts';
-import type { BenchPart, BenchReport } from './measure.ts';
+import type { BenchPart } from './measure.ts';
 import { benchPipeline } from './pipeline.ts';
 import { benchPolicies } from './policies.ts';
 import { benchProxy } from './proxy.ts';
 import { benchRecorder } from './recorder.ts';
-import { DOCS_FILE, writeBenchmarkDocs } from './report-docs.ts';
+import { DOCS_FILE, type MeasuredPart, writeBenchmarkDocs } from './report-docs.ts';
 import { describeMachine, thisMachine } from './report-machine.ts';
 import { printed } from './report-print.ts';
 import { benchStart } from './start.ts';
@@ -40,14 +41,15 @@ async function main(argv: string[]): Promise<number> {
   }
   const machine = thisMachine();
   process.stdout.write(`${describeMachine(machine)}, commit ${machine.commit}\n`);
-  const measured: { report: BenchReport; tookSeconds: number }[] = [];
+  const measured: MeasuredPart[] = [];
   const failed: string[] = [];
   for (const name of given.parts) {
+    const [loadBefore = 0] = loadavg();
     const startedAt = performance.now();
     try {
       const report = await PARTS[name]?.(given.smoke, given.long);
       if (!report) continue;
-      measured.push({ report, tookSeconds: (performance.now() - startedAt) / 1000 });
+      measured.push({ report, tookSeconds: (performance.now() - startedAt) / 1000, loadBefore });
       process.stdout.write(printed(report));
     } catch (error) {
       failed.push(name);
@@ -56,7 +58,7 @@ async function main(argv: string[]): Promise<number> {
   }
   await closeSharedSystem();
   if (given.jsonFile) {
-    const reports = measured.map(({ report, tookSeconds }) => ({ ...report, tookSeconds }));
+    const reports = measured.map(({ report, ...how }) => ({ ...report, ...how }));
     writeFileSync(given.jsonFile, `${JSON.stringify({ machine, reports, failed }, null, 2)}\n`);
   }
   if (given.writesDocs) {

@@ -11,8 +11,16 @@ const HEAD = `# Benchmarks
 
 Written by \`npm run bench\`; do not edit. \`npm run bench -- NAME --write-docs\` measures one part again and replaces its section, \`npm run bench\` all of them (under 30 minutes; each under 5).
 
-Rivals are measured in the same run, in turn with ours, round after round, so that a change of the machine's speed meets all of them. A figure is the median of its rounds, with the least and the greatest; a ratio is one of such figures over another. A target that is missed says so, and its cause stands under the figures.
+Rivals are measured in the same run, in turn with ours, round after round, so that a change of the machine's speed meets all of them. A figure is the median of its rounds, with the least and the greatest; a ratio is one of such figures over another. A target that is missed says so, and its cause stands under the figures. A load far above 0 before a part began means that others used the processors: its figures are worse than the machine's.
 `;
+
+/** A part as it was run. */
+export interface MeasuredPart {
+  report: BenchReport;
+  tookSeconds: number;
+  /** Processes that wanted to run when it began, mean of a minute. */
+  loadBefore: number;
+}
 
 /** A section with the marks by which a later run finds it and counts its targets. */
 interface Section {
@@ -28,13 +36,12 @@ const MARK = /^<!-- part: (\S+); (\d+) of (\d+); (.*) -->$/;
 /** The document with these parts measured anew; others stay as `before` has them. `order` is that of the sections. */
 export function benchmarkDocs(
   before: string,
-  reports: readonly { report: BenchReport; tookSeconds: number }[],
+  reports: readonly MeasuredPart[],
   machine: Machine,
   order: readonly string[],
 ): string {
   const sections = new Map(sectionsOf(before).map((section) => [section.part, section]));
-  for (const { report, tookSeconds } of reports)
-    sections.set(report.part, sectionFor(report, tookSeconds, machine));
+  for (const measured of reports) sections.set(measured.report.part, sectionFor(measured, machine));
   const kept = order.map((part) => sections.get(part)).filter((section) => section !== undefined);
   const table = kept.map(
     ({ part, met, targets, machine: where }) =>
@@ -54,7 +61,7 @@ export function benchmarkDocs(
 
 /** Puts these parts into `docs/benchmarks.md`. */
 export function writeBenchmarkDocs(
-  reports: Parameters<typeof benchmarkDocs>[1],
+  reports: readonly MeasuredPart[],
   machine: Machine,
   order: readonly string[],
 ): void {
@@ -75,25 +82,26 @@ function sectionsOf(text: string): Section[] {
   return sections.map((section) => ({ ...section, text: section.text.trimEnd() }));
 }
 
-function sectionFor(report: BenchReport, tookSeconds: number, machine: Machine): Section {
+function sectionFor(measured: MeasuredPart, machine: Machine): Section {
+  const { report } = measured;
   const judged = report.ratios.filter(({ met }) => met !== null);
   return {
     part: report.part,
     met: judged.filter(({ met }) => met).length,
     targets: judged.length,
     machine: `${machine.date}, commit ${machine.commit}`,
-    text: sectionText(report, tookSeconds, machine),
+    text: sectionText(measured, machine),
   };
 }
 
-function sectionText(report: BenchReport, tookSeconds: number, machine: Machine): string {
+function sectionText({ report, tookSeconds, loadBefore }: MeasuredPart, machine: Machine): string {
   const { part, what, measurements, ratios, rivals = {}, found = [] } = report;
   const list = (title: string, lines: string[]) =>
     lines.length === 0 ? [] : ['', `${title}:`, '', ...lines];
   return [
     `## ${part}`,
     '',
-    `${sentence(what)} Measured ${machine.date} at commit ${machine.commit} in ${Math.round(tookSeconds)} s on ${describeMachine(machine)}.`,
+    `${sentence(what)} Measured ${machine.date} at commit ${machine.commit} in ${Math.round(tookSeconds)} s on ${describeMachine(machine)}, at a load of ${round(loadBefore)} before it began.`,
     ...(ratios.length === 0
       ? []
       : ['', '| compared | value | target | |', '|---|---|---|---|', ...ratios.map(ratioRow)]),
