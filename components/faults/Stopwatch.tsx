@@ -14,7 +14,7 @@ export function Stopwatch({ fault }: { fault: ObservedFault }) {
     ['mode', reached.modeChangeMs],
   ];
   return (
-    <p className="flex flex-wrap gap-x-2.5 text-[12px] text-muted" data-testid="stopwatch">
+    <p className="flex flex-wrap gap-x-2 text-[12px] text-muted" data-testid="stopwatch">
       {steps.map(([word, ms]) => (
         <span className="whitespace-nowrap" key={word}>
           {word}{' '}
@@ -28,7 +28,10 @@ export function Stopwatch({ fault }: { fault: ObservedFault }) {
         </span>
       ))}
       {reached.deadLetters > 0 && (
-        <span className="whitespace-nowrap">{reached.deadLetters} dead-lettered</span>
+        <span className="whitespace-nowrap" title="Dead-lettered while it was in force">
+          <b className="font-semibold text-ink">{reached.deadLetters}</b>{' '}
+          {reached.deadLetters === 1 ? 'letter' : 'letters'}
+        </span>
       )}
     </p>
   );

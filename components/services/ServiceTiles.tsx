@@ -66,6 +66,7 @@ function ServiceTile({ view, stale }: { view: ServiceView; stale: string }) {
   const organic = dependency?.organic ?? breaker?.calls.organic ?? 0;
   const errorRatio = dependency?.errorRatio ?? null;
   const service = serviceOf(name);
+  const down = health?.healthy === false;
   return (
     <li
       className={`panel relative min-w-0 px-2 py-1.5 hover:border-muted ${BORDER[status] ?? ''} ${faults.length > 0 ? 'hatch' : ''} ${stale}`}
@@ -86,19 +87,19 @@ function ServiceTile({ view, stale }: { view: ServiceView; stale: string }) {
         </button>
         {breaker ? (
           <span
-            className={`ml-auto inline-flex shrink-0 items-center gap-0.5 rounded border px-0.5 text-[11px] tracking-tight leading-4 font-bold whitespace-nowrap ${breaker.state === 'CLOSED' ? `border-transparent ${INK.normal}` : CHIP[status]}`}
+            className={`ml-auto inline-flex shrink-0 items-center gap-0.5 rounded border px-0.5 text-[11px] tracking-tight leading-4 font-bold whitespace-nowrap ${breaker.state === 'CLOSED' ? `border-transparent ${INK[down ? 'open' : 'normal']}` : CHIP[status]}`}
             data-state={breaker.state}
             data-testid={`breaker-${name}`}
           >
-            <StatusMark size={9} status={breaker.state === 'CLOSED' ? 'normal' : status} />
+            <StatusMark size={9} status={breaker.state === 'CLOSED' && !down ? 'normal' : status} />
             {stale && 'was '}
-            {BREAKER_WORD[breaker.state]}
+            {breaker.state === 'CLOSED' && down ? 'DOWN' : BREAKER_WORD[breaker.state]}
           </span>
         ) : (
           <span
-            className={`ml-auto inline-flex shrink-0 items-center gap-1 text-[11px] font-bold whitespace-nowrap ${INK[health?.healthy === false ? 'open' : 'normal']}`}
+            className={`ml-auto inline-flex shrink-0 items-center gap-1 text-[11px] font-bold whitespace-nowrap ${INK[down ? 'open' : 'normal']}`}
           >
-            <StatusMark size={9} status={health?.healthy === false ? 'open' : 'normal'} />
+            <StatusMark size={9} status={down ? 'open' : 'normal'} />
             {stale && health && 'was '}
             {health ? (health.healthy ? 'HEALTHY' : 'DOWN') : 'NO BREAKER'}
           </span>
