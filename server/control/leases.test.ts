@@ -117,6 +117,17 @@ describe('Leases', () => {
     leases.close();
   });
 
+  it('asks every tab of a crowd, a few at a time', () => {
+    const { clock, leases } = startUnit();
+    const ask = vi.fn(() => Promise.resolve());
+    for (let n = 0; n < 120; n++) leases.join(`tab-${n}`, 'Ana', ask);
+    clock.advance(WAITS.askEveryMs);
+    const atOnce = ask.mock.calls.length;
+    clock.advance(WAITS.askEveryMs / 2);
+    expect([atOnce, ask.mock.calls.length]).toEqual([50, 120]);
+    leases.close();
+  });
+
   it('ends a fault that came into force when its tab had been given up, after a warning', () => {
     const { clock, tell, end, leases } = startUnit();
     clock.advance(200); // nobody called "tab" was ever heard

@@ -31,6 +31,9 @@ interface Tab {
 export type AskPage = (n: number) => Promise<void>;
 
 const LOOK_EVERY_MS = 500;
+/** A thousand questions and their answers in one go would hold up what else is told just then. */
+const ASKED_AT_ONCE = 50;
+const ASK_PAUSE_MS = 20;
 /** A look that comes later than this says that this process was stopped, ms. */
 const ASLEEP_MS = 1000;
 
@@ -49,6 +52,7 @@ export class Leases {
   readonly #warned = new Set<string>();
   readonly #ordered = new Set<string>();
   #asking: Timer;
+  #askingRest: Timer = { cancel: () => {} };
   #looking: Timer;
   #lookedAtMs: number;
   #n = 0;
@@ -92,14 +96,22 @@ export class Leases {
 
   close(): void {
     this.#asking.cancel();
+    this.#askingRest.cancel();
     this.#looking.cancel();
   }
 
   #askAll(): void {
     const { clock, askEveryMs } = this.#options;
     this.#asking = clock.after(askEveryMs, () => this.#askAll());
-    const n = ++this.#n;
-    for (const tab of this.#tabs.values()) {
+    this.#askSome([...this.#tabs.values()], ++this.#n);
+  }
+
+  #askSome(tabs: readonly Tab[], n: number): void {
+    const { clock } = this.#options;
+    this.#askingRest.cancel();
+    const rest = tabs.slice(ASKED_AT_ONCE);
+    if (rest.length > 0) this.#askingRest = clock.after(ASK_PAUSE_MS, () => this.#askSome(rest, n));
+    for (const tab of tabs.slice(0, ASKED_AT_ONCE)) {
       for (const ask of tab.asks) {
         ask(n).then(
           () => {
