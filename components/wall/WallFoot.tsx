@@ -18,7 +18,7 @@ export function WallFoot() {
   const phase = useHalt((store) => store.phase);
   const problem = useHalt((store) => store.problem);
   return (
-    <footer className="flex flex-wrap items-center gap-x-4 gap-y-2 text-muted">
+    <footer className="flex flex-wrap items-center gap-x-4 gap-y-2 text-muted max-wide:sticky max-wide:bottom-0 max-wide:-mx-4 max-wide:-mb-4 max-wide:bg-ground max-wide:px-4 max-wide:py-2">
       <a
         className="inline-flex min-h-11 items-center gap-2 rounded-md border-2 border-loss bg-loss px-5 text-[24px] font-bold text-on-fill"
         data-testid="wall-stop"
@@ -27,13 +27,13 @@ export function WallFoot() {
         <OctagonX aria-hidden="true" size={26} />
         {phase === 'halting' ? 'HALTING' : 'STOP: /halt'}
       </a>
-      <p>or Escape Escape here, or HALT ALL on any console</p>
+      <p className="max-sm:hidden">or Escape Escape here, or HALT ALL on any console</p>
       {problem && (
         <p className="font-semibold text-loss-ink" role="alert">
           {describeProblem(problem)}
         </p>
       )}
-      <p className="ml-auto" data-testid="wake-lock" data-wake={wake}>
+      <p className="ml-auto max-sm:hidden" data-testid="wake-lock" data-wake={wake}>
         {WAKE[wake]}
       </p>
     </footer>

@@ -39,6 +39,12 @@ const FORM = `<p class="muted">Ends every fault at once; new ones are refused un
 
 const LINKS = '<p><a href="/halt">Refresh</a> · <a href="/">Console</a></p>';
 
+/** `7:16` */
+function clock(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
+
 function receiptHtml(receipt: HaltReceipt): string {
   const ended = receipt.faults.map(({ type, title, service, injector, acknowledged, acknowledgedInMs }) => {
     const end = acknowledged
@@ -65,7 +71,7 @@ function stateHtml(state: State): string {
     : '<p>Not halted.</p>';
   const faults = state.faults.map(
     ({ title, service, owner, leftMs, warning }) =>
-      `<li>${escapeHtml(title)} on ${escapeHtml(service)}, ${escapeHtml(owner.name)}, ${Math.ceil(leftMs / 1000)} s left${warning ? `, <span class="bad">${escapeHtml(warning)}</span>` : ''}</li>`,
+      `<li>${escapeHtml(title)} on ${escapeHtml(service)}, ${escapeHtml(owner.name)}, ${clock(leftMs)} left${warning ? `, <span class="bad">${escapeHtml(warning)}</span>` : ''}</li>`,
   );
   const list = faults.length ? `<ul>${faults.join('')}</ul>` : '';
   return `<section><h2>Now</h2>${latch}<p>Mode: <strong>${state.mode ?? 'unknown'}</strong></p>
