@@ -91,13 +91,10 @@ export class Samples {
     ).median;
   }
 
-  /** Median of the ratios of the same rounds, of what both have above a third. @throws when one was not measured */
+  /** Ratio of the medians, of what both have above a third. @throws when one was not measured */
   ratioOver(name: string, over: string, base: string): number {
-    const [upper, lower, common] = [name, over, base].map((each) => this.#valuesOf(each));
-    const above = (values: readonly number[] | undefined, round: number) =>
-      (values?.[round] ?? Number.NaN) - (common?.[round] ?? Number.NaN);
-    return summarise('', '', upper?.map((_, round) => above(upper, round) / above(lower, round)) ?? [])
-      .median;
+    const common = this.median(base);
+    return (this.median(name) - common) / (this.median(over) - common);
   }
 
   summaries(): Measurement[] {

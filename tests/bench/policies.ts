@@ -10,12 +10,17 @@ const NO_COLLECTION = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-s
 interface Size {
   rounds: number;
   calls: number;
+  /** Of the rounds, those in which memory is measured too. */
+  roundsForBytes: number;
   callsForBytes: number;
   /** A call that waits for the disk. */
   diskCalls: number;
 }
-const FULL: Size = { rounds: 11, calls: 200_000, callsForBytes: 20_000, diskCalls: 200 };
-const SMOKE: Size = { rounds: 1, calls: 200, callsForBytes: 200, diskCalls: 2 };
+const FULL: Size = { rounds: 61, calls: 20_000, roundsForBytes: 5, callsForBytes: 20_000, diskCalls: 50 };
+const SMOKE: Size = { rounds: 1, calls: 200, roundsForBytes: 1, callsForBytes: 200, diskCalls: 2 };
+
+/** Rounds that are thrown away. */
+const WARM_UPS = 2;
 
 /** What a call costs through each policy, over the same bare async call: time, and memory that must be collected. */
 export async function benchPolicies(smoke: boolean): Promise<BenchReport> {
@@ -24,17 +29,15 @@ export async function benchPolicies(smoke: boolean): Promise<BenchReport> {
   const timed = startChild<PolicyCalls>(PROCESS);
   const weighed = startChild<PolicyCalls>(PROCESS, NO_COLLECTION);
   try {
-    for (let round = -1; round < size.rounds; round++) {
+    for (let round = -WARM_UPS; round < size.rounds; round++) {
       for (const name of POLICIES) {
         const onDisk = name === 'our fallback, disk takes it';
         const ns = await timed.call('ns', { name, calls: onDisk ? size.diskCalls : size.calls });
-        const bytes = await weighed.call('bytes', {
-          name,
-          calls: onDisk ? size.diskCalls : size.callsForBytes,
-        });
-        if (round < 0) continue; // warms up
-        samples.add(nsOf(name), 'ns/call', ns);
-        samples.add(bytesOf(name), 'bytes/call', bytes);
+        if (round >= 0) samples.add(nsOf(name), 'ns/call', ns);
+        if (round >= size.roundsForBytes) continue;
+        const calls = onDisk ? size.diskCalls : size.callsForBytes;
+        const bytes = await weighed.call('bytes', { name, calls });
+        if (round >= 0) samples.add(bytesOf(name), 'bytes/call', bytes);
       }
     }
   } finally {
@@ -45,7 +48,7 @@ export async function benchPolicies(smoke: boolean): Promise<BenchReport> {
     part: 'policies',
     what:
       `${size.calls} awaited calls a round for time, ${size.callsForBytes} for memory, in two processes; ratios are of ` +
-      'what a policy adds to the bare async call, round by round',
+      'what a policy adds to the bare async call, by the medians',
     measurements: samples.summaries(),
     ratios: ratiosOf(samples),
     rivals: {
@@ -58,6 +61,12 @@ export async function benchPolicies(smoke: boolean): Promise<BenchReport> {
         'measured with `timeout: false`, which is faster; the target is held against that',
       'bare async call': 'the same `async () => 1`, awaited, without any policy',
     },
+    found: [
+      'The breaker is about as fast as cockatiel and puts half as much on the heap. A third of its time is one reading ' +
+        'of the monotonic clock (50 ns on this virtual machine), by which the console tells how long each call took ' +
+        'that moved a breaker; with a clock that costs nothing it is well below cockatiel. It stays: nobody can know ' +
+        'before a call that it will fail',
+    ],
   };
 }
 
@@ -72,6 +81,10 @@ function ratiosOf(samples: Samples): BenchRatio[] {
   return [
     atMost('breaker / cockatiel, time', time('our breaker', 'cockatiel breaker'), 1),
     atMost('breaker / opossum without time-out, time', time('our breaker', 'opossum, no time-out'), 0.4),
+    shown(
+      'breaker with a clock that costs nothing / cockatiel, time',
+      time('our breaker, a clock that costs nothing', 'cockatiel breaker'),
+    ),
     shown('breaker / opossum as documented, time', time('our breaker', 'opossum, as documented')),
     atMost('idle injector / cockatiel, time', time('our injector, idle', 'cockatiel breaker'), 0.5),
     shown('retry / cockatiel retry, time', time('our retry', 'cockatiel retry')),
