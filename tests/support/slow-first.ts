@@ -7,10 +7,10 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  */
 const SECONDS: Readonly<Record<string, number>> = {
   'tests/chaos/timeout-cascade.test.ts': 115,
-  'tests/e2e/pages.test.ts': 150,
+  'tests/e2e/pages.test.ts': 110,
   'tests/e2e/accessibility.test.ts': 130,
   'tests/e2e/clicked-faults.test.ts': 90,
-  'tests/e2e/dlq-page.test.ts': 80,
+  'tests/e2e/dlq-page.test.ts': 65,
   'tests/e2e/outages.test.ts': 70,
   'tests/chaos/gpu-runtime-failures.test.ts': 60,
   'tests/chaos/nemotron-failures.test.ts': 60,
