@@ -11,6 +11,7 @@ import { benchPolicies } from './policies.ts';
 import { benchProxy } from './proxy.ts';
 import { benchRecorder } from './recorder.ts';
 import { DOCS_FILE, type MeasuredPart, writeBenchmarkDocs } from './report-docs.ts';
+import { FINDINGS } from './report-findings.ts';
 import { describeMachine, thisMachine } from './report-machine.ts';
 import { printed } from './report-print.ts';
 import { benchStart } from './start.ts';
@@ -47,8 +48,9 @@ async function main(argv: string[]): Promise<number> {
     const [loadBefore = 0] = loadavg();
     const startedAt = performance.now();
     try {
-      const report = await PARTS[name]?.(given.smoke, given.long);
-      if (!report) continue;
+      const measuredPart = await PARTS[name]?.(given.smoke, given.long);
+      if (!measuredPart) continue;
+      const report = { ...measuredPart, found: [...(measuredPart.found ?? []), ...(FINDINGS[name] ?? [])] };
       measured.push({ report, tookSeconds: (performance.now() - startedAt) / 1000, loadBefore });
       process.stdout.write(printed(report));
     } catch (error) {
