@@ -89,7 +89,7 @@ function LargeAnswer({ answer, stale, larger }: LargeAnswerProps) {
   const { id, question, status, headline, lines } = answer;
   return (
     <li
-      className={`panel flex min-h-0 min-w-0 flex-col gap-2 overflow-hidden border-4! px-5 py-3 ${BORDER[status] ?? ''} ${status === 'injected' ? 'hatch' : ''} ${stale}`}
+      className={`panel flex min-h-0 min-w-0 flex-col gap-2 overflow-hidden border-4! px-5 py-3 wide:[@media(max-height:960px)]:gap-1 wide:[@media(max-height:960px)]:py-2 ${BORDER[status] ?? ''} ${status === 'injected' ? 'hatch' : ''} ${stale}`}
       data-status={status}
       data-testid={`wall-${id}`}
     >
