@@ -72,7 +72,7 @@ export class Camera {
     const bytes = live
       ? await shoot(page, state === 'stale' ? 'stale' : 'live', full)
       : await page.screenshot({ fullPage: full });
-    const png = await sharp(bytes).png({ palette: true, quality: 60, dither: 0, effort: 7 }).toBuffer();
+    const png = await sharp(bytes).png({ palette: true, quality: 80, dither: 0, effort: 7 }).toBuffer();
     await writeFile(file, png);
   }
 
