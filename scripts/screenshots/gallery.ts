@@ -11,7 +11,7 @@ const STATE_WORDS: Record<Shot['state'], string> = {
   stale: 'stream stopped',
   halted: 'halted',
   down: 'inference down, not by us',
-  silent: 'pipeline down, not by us',
+  silent: 'pipeline hangs, not by us',
 };
 
 const VIEW_WORDS: Record<ViewName, string> = { wide: '1440', room: '1920', phone: '390' };

@@ -24,6 +24,7 @@ export class Situations {
   readonly #system: System;
   readonly #ana: Page;
   readonly #fillMs: number;
+  #hanging: number | undefined;
   #killing: ReturnType<typeof setInterval> | undefined;
 
   /** @param fillMs until the charts have something in them */
@@ -65,13 +66,15 @@ export class Situations {
         return;
       case 'silent':
         await this.#resume();
-        await this.#keepDown('pipeline');
-        await pause(5_000);
+        await this.#hang('pipeline');
+        await pause(SPREAD_MS);
     }
   }
 
   end(): void {
     clearInterval(this.#killing);
+    if (this.#hanging !== undefined) process.kill(this.#hanging, 'SIGCONT');
+    this.#hanging = undefined;
   }
 
   async #threeFaults(): Promise<void> {
@@ -133,6 +136,17 @@ export class Situations {
     await pause(11_000); // RECOVERED has been told
   }
 
+  /** Its sockets stay open and nothing answers. No fault of ours. */
+  async #hang(name: ProcessStatus['name']): Promise<void> {
+    this.#hanging = await this.#system.pid(name);
+    process.kill(this.#hanging, 'SIGSTOP');
+    await until(
+      'the mode is unknown',
+      30_000,
+      async () => (await this.#system.state()).mode === null || undefined,
+    );
+  }
+
   /** Kills it whenever it has come back: the supervisor waits longer and longer. No fault of ours. */
   async #keepDown(name: ProcessStatus['name']): Promise<void> {
     const kill = async () => {
@@ -142,7 +156,7 @@ export class Situations {
     this.#killing = setInterval(() => void kill().catch(() => {}), 150); // gone already, or control is busy
     await until(`${name} is down`, 90_000, async () => {
       const status = this.#system.process(await this.#system.state(), name);
-      return (status?.state === 'down' && status.restarts > 4) || undefined;
+      return (status?.restarts ?? 0) > 4 || undefined;
     });
   }
 }
