@@ -57,6 +57,19 @@ describe('faultBands', () => {
     ]);
   });
 
+  it('says how many lie under the last band when the rows do not suffice, and writes over none', () => {
+    const facts = ['a', 'b', 'c', 'd'].map((id, index) =>
+      makeFact(100 + index, 'faultStarted', { fault: makeFault(id, 100 + index) }),
+    );
+    const bands = faultBands(facts, [], 0, 1_000);
+    expect(bands.map((band) => [band.row, band.value.shown])).toEqual([
+      [0, 'redis timeout'],
+      [1, 'redis timeout'],
+      [2, ''],
+      [2, 'redis timeout +1'],
+    ]);
+  });
+
   it('leaves out what it is told to, without keeping a row for it', () => {
     const facts = [
       makeFact(100, 'faultStarted', { fault: makeFault('a', 100) }),

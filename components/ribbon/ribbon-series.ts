@@ -11,7 +11,15 @@ export interface Band<T> {
   value: T;
 }
 
-export interface FaultBand extends Band<{ id: string; label: string; service: string; by: string }> {
+export interface FaultBand
+  extends Band<{
+    id: string;
+    label: string;
+    /** What stands in the band: its label, with how many lie under it; nothing when another lies over it. */
+    shown: string;
+    service: string;
+    by: string;
+  }> {
   /** Row it is drawn in, so that bands never cover each other. */
   row: number;
 }
@@ -38,16 +46,29 @@ export function faultBands(
   const bands: FaultBand[] = [];
   for (const fault of [...touching.values()].sort((a, b) => a.startedAt - b.startedAt)) {
     const endedAt = ends.get(fault.id) ?? null;
+    const endAt = endedAt ?? Number.POSITIVE_INFINITY;
     let row = rowEnds.findIndex((end) => end <= fault.startedAt);
-    if (row < 0) row = rowEnds.length < FAULT_ROWS_MAX ? rowEnds.length : FAULT_ROWS_MAX - 1;
-    rowEnds[row] = endedAt ?? Number.POSITIVE_INFINITY;
+    const covered: FaultBand[] = [];
+    if (row < 0 && rowEnds.length < FAULT_ROWS_MAX) row = rowEnds.length;
+    else if (row < 0) {
+      row = FAULT_ROWS_MAX - 1;
+      covered.push(
+        ...bands.filter(
+          (band) => band.row === row && (band.toAt ?? Number.POSITIVE_INFINITY) > fault.startedAt,
+        ),
+      );
+    }
+    for (const band of covered) band.value.shown = '';
+    rowEnds[row] = Math.max(endAt, ...covered.map((band) => band.toAt ?? Number.POSITIVE_INFINITY));
+    const label = `${fault.service} ${inSentence(fault.title)}`;
     bands.push({
       fromAt: fault.startedAt,
       toAt: endedAt,
       row,
       value: {
         id: fault.id,
-        label: `${fault.service} ${inSentence(fault.title)}`,
+        label,
+        shown: covered.length === 0 ? label : `${label} +${covered.length}`,
         service: fault.service,
         by: fault.owner.name,
       },
