@@ -25,6 +25,24 @@ function makeProcess(script: string, prepared: () => Promise<void> = async () =>
   return managed;
 }
 
+/** How long it was down before each start, ms, as it goes on. */
+function waitsOf(managed: ManagedProcess): number[] {
+  const waits: number[] = [];
+  let downAt: number | undefined;
+  managed.on('changed', ({ status }) => {
+    const now = performance.now();
+    if (status.state === 'down') downAt = now;
+    else if (status.state === 'starting' && downAt !== undefined) waits.push(now - downAt);
+  });
+  return waits;
+}
+
+async function expectGrowing(waits: readonly number[]): Promise<void> {
+  await vi.waitFor(() => expect(waits.length).toBeGreaterThanOrEqual(3), 10_000);
+  for (const [index, waitMs] of [100, 200, 400].entries())
+    expect(waits[index], `wait ${index + 1}`).toBeGreaterThan(waitMs - 5);
+}
+
 const SERVES =
   'process.send({kind: "ready"}); process.on("disconnect", () => process.exit(0)); setInterval(() => {}, 1000)';
 
@@ -52,18 +70,30 @@ describe('ManagedProcess', () => {
   });
 
   it('waits longer between the starts of a child that keeps crashing', async () => {
-    const waits: number[] = [];
-    let downAt: number | undefined;
     const managed = makeProcess('process.exit(1)');
-    managed.on('changed', ({ status }) => {
-      const now = performance.now();
-      if (status.state === 'down') downAt = now;
-      else if (status.state === 'starting' && downAt !== undefined) waits.push(now - downAt);
-    });
+    const waits = waitsOf(managed);
     void managed.start();
-    await vi.waitFor(() => expect(waits.length).toBeGreaterThanOrEqual(3), 10_000);
-    for (const [index, waitMs] of [100, 200, 400].entries())
-      expect(waits[index], `wait ${index + 1}`).toBeGreaterThan(waitMs - 5);
+    await expectGrowing(waits);
+  });
+
+  it('waits longer also when it had served before', async () => {
+    let starts = 0;
+    const managed = new ManagedProcess({
+      name: 'pipeline',
+      log: sink(),
+      steadyMs: 50,
+      command: async () => {
+        const script = starts++ === 0 ? SERVES : 'process.exit(1)';
+        return { command: process.execPath, args: ['-e', script], cwd: '/', stopSignal: 'SIGTERM' };
+      },
+    });
+    started.push(managed);
+    await managed.start();
+    const upAt = performance.now();
+    await vi.waitFor(() => expect(performance.now() - upAt).toBeGreaterThan(60));
+    const waits = waitsOf(managed);
+    process.kill(managed.status.pid ?? 0, 'SIGKILL');
+    await expectGrowing(waits);
   });
 
   it('is held and released while it prepares, and runs once', async () => {

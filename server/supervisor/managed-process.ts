@@ -12,6 +12,8 @@ export interface ManagedProcessOptions {
   /** Resolves once it serves; rejects when it will not. Ours say so over their channel, when this is absent. */
   ready?: () => Promise<void>;
   log: Writable;
+  /** Up for this long, and the next crash starts over with the shortest wait, ms. @default 10 000 */
+  steadyMs?: number;
   /** Told the pid of each start, and undefined at each end. */
   onPid?: (pid: number | undefined) => void;
 }
@@ -27,7 +29,6 @@ type Wish = 'run' | 'hold' | 'stop';
 
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5000;
-/** Up for this long, and the next crash starts over with the shortest wait. */
 const STEADY_MS = 10_000;
 const STOP_LIMIT_MS = 6000;
 
@@ -43,7 +44,9 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   #starts = 0;
   #lastExit: string | null = null;
   #backoffMs = FIRST_BACKOFF_MS;
-  #upAt = 0;
+  /** When the child that runs came up; undefined while none is up. */
+  #upAt: number | undefined;
+  #hasServed = false;
   #retry: NodeJS.Timeout | undefined;
   #lastLine = '';
   #stopping = false;
@@ -155,7 +158,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
       child.once('error', (error) => this.#ended(child, error.message));
       child.once('exit', (code, signal) => {
         // One that has served has good settings: what it needs is taken for a while, and it is tried again.
-        if (code === 2 && this.#options.ready === undefined && this.#upAt === 0) {
+        if (code === 2 && this.#options.ready === undefined && !this.#hasServed) {
           this.#wish = 'stop';
           this.emit('misconfigured', { name: this.name, message: this.#lastLine });
         }
@@ -179,6 +182,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   #isUp(child: ChildProcess): void {
     if (this.#child !== child || this.#wish !== 'run') return;
     this.#upAt = performance.now();
+    this.#hasServed = true;
     this.#become('up', null);
     if (this.#paused) this.pause();
   }
@@ -186,6 +190,9 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
   #ended(child: ChildProcess | undefined, how: string): void {
     if (child !== this.#child) return;
     this.#child = undefined;
+    const { steadyMs = STEADY_MS } = this.#options;
+    const wasSteady = this.#upAt !== undefined && performance.now() - this.#upAt > steadyMs;
+    this.#upAt = undefined;
     this.#lastExit = how;
     this.#options.onPid?.(undefined);
     this.#tellGone();
@@ -196,7 +203,7 @@ export class ManagedProcess extends EventEmitter<ManagedProcessEvents> {
     const told = this.#lastLine && how.startsWith('exit') ? `${how}: ${this.#lastLine}` : how;
     this.#become('down', this.#stopping ? null : told);
     if (this.#wish !== 'run') return;
-    if (this.#upAt > 0 && performance.now() - this.#upAt > STEADY_MS) this.#backoffMs = FIRST_BACKOFF_MS;
+    if (wasSteady) this.#backoffMs = FIRST_BACKOFF_MS;
     this.#retry = setTimeout(() => {
       if (this.#wish === 'run' && !this.#child) void this.#spawn();
     }, this.#backoffMs);
