@@ -25,7 +25,8 @@ export function LetterList() {
   // The button that was pressed is gone: the keyboard stays here.
   const stayHere = useCallback(() => heading.current?.focus(), []);
   const old = failure !== null || live === 'stale' || live === 'no-data';
-  const first = (cursors.length - 1) * PAGE_SIZE + 1;
+  const page = useDlq((view) => view.page);
+  const first = (page - 1) * PAGE_SIZE + 1;
   return (
     <section
       aria-label="Letters"
@@ -72,7 +73,7 @@ export function LetterList() {
             aria-label="Older letters"
             className="small-button w-8 justify-center px-0!"
             data-testid="dlq-older"
-            disabled={!data?.nextCursor}
+            disabled={!data?.nextCursor || page !== cursors.length}
             onClick={() => void showPage([...cursors, data?.nextCursor ?? null])}
             type="button"
           >

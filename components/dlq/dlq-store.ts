@@ -30,6 +30,8 @@ interface DlqView {
   letters: Read<DlqPage>;
   /** Of the pages before this one and of this one; the first has none. */
   cursors: readonly (string | null)[];
+  /** Which page the letters are of, from 1: the one that is asked for comes later. */
+  page: number;
   /** The letter that is looked into; it stays when it leaves the list. */
   open: DeadLetter | null;
   /** As it is typed. */
@@ -46,6 +48,7 @@ export const useDlq = create<DlqView>(() => ({
   groups: NOTHING,
   letters: NOTHING,
   cursors: [null],
+  page: 1,
   open: null,
   rate: String(REDRIVE_RATE_DEFAULT),
   message: null,
@@ -112,7 +115,10 @@ async function reloadLetters(): Promise<void> {
   const view = useDlq.getState();
   const answer = await loadLetters(letterFilter(view), view.cursors.at(-1) ?? null);
   if (look !== asked.letters) return;
-  useDlq.setState(({ letters }) => ({ letters: taken(letters, answer) }));
+  useDlq.setState(({ letters, page }) => ({
+    letters: taken(letters, answer),
+    page: answer.ok ? view.cursors.length : page,
+  }));
 }
 
 /** What was read last stays, marked, when it cannot be read again; what did not change stays the same object. */
