@@ -24,7 +24,18 @@ export default defineConfig({
           name: 'e2e',
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
-          include: ['tests/{integration,e2e}/**/*.test.ts'],
+          include: ['tests/e2e/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 90_000,
+        },
+      },
+      {
+        // Every page and state of the console, looked at for minutes.
+        test: {
+          name: 'console',
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+          include: ['tests/console/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 90_000,
         },

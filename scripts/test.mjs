@@ -6,9 +6,10 @@ import { ensureChromium, ensureRedis } from './setup/programs.mjs';
 import { fail, ROOT, run } from './setup/run.mjs';
 
 /**
- * `npm test [-- FILTER …]`: static checks, then every test against real servers and a real browser but the ten chaos
- * suites, which have no room in its 12 minutes; then of a few of their scenarios, drawn anew each time, whether they
- * notice when their behaviour is gone.
+ * `npm test [-- FILTER …]`: static checks, then every test against real servers and a real browser but those that have
+ * no room in its 12 minutes: the ten chaos suites, and the look at every page of the console; then of a few scenarios,
+ * drawn anew each time, whether they notice when their behaviour is gone.
+ * `npm run test:console`: every page and state of the console.
  * `npm run test:chaos [-- SUITE …]`: the ten chaos suites; `npm run scenarios`: with the list of what is proven;
  * `npm run scenarios -- --sabotage [--seed N] [--count N] [SUITE|ID …]`: each must notice when its behaviour is gone.
  * `npm run faults`: the tests of the fault catalogue, then each of its entries with its test.
@@ -17,6 +18,7 @@ import { fail, ROOT, run } from './setup/run.mjs';
 const DRAWN = 20;
 const soak = process.argv.includes('--soak');
 const faults = process.argv.includes('--faults');
+const consolePages = process.argv.includes('--console');
 const scenarios = process.argv.includes('--scenarios');
 const chaos = scenarios || process.argv.includes('--chaos');
 const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -31,13 +33,21 @@ ensureBuild(node);
 const env = { CHROMIUM_PATH: chromium, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}` };
 if (process.argv.includes('--sabotage'))
   process.exit(sabotage(process.argv.slice(2).filter((argument) => argument !== '--scenarios')));
-if (!soak && !chaos && filters.length === 0 && run('npm', ['run', '--silent', 'check'], env) !== 0)
-  fail('The static checks failed: see above');
+const whole = !soak && !chaos && !consolePages && filters.length === 0;
+if (whole && run('npm', ['run', '--silent', 'check'], env) !== 0) fail('The static checks failed: see above');
 
 const report = join(ROOT, 'reports', 'tests.json');
 mkdirSync(join(ROOT, 'reports'), { recursive: true });
 rmSync(report, { force: true });
-const projects = soak ? ['soak'] : chaos ? ['chaos'] : ['unit', 'e2e'];
+const projects = soak
+  ? ['soak']
+  : chaos
+    ? ['chaos']
+    : consolePages
+      ? ['console']
+      : whole || faults
+        ? ['unit', 'e2e']
+        : ['unit', 'e2e', 'console'];
 const status = run(
   node,
   [
@@ -51,7 +61,6 @@ const status = run(
   ],
   env,
 );
-const whole = !soak && !chaos && filters.length === 0;
 const lists = [
   ...(faults || whole ? ['list-fault-proofs.ts'] : []),
   ...(scenarios ? ['list-scenarios.ts'] : []),

@@ -7,11 +7,11 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  */
 const SECONDS: Readonly<Record<string, number>> = {
   'tests/chaos/timeout-cascade.test.ts': 115,
-  'tests/e2e/pages.test.ts': 110,
-  'tests/e2e/accessibility.test.ts': 130,
+  'tests/console/pages.test.ts': 110,
+  'tests/console/accessibility.test.ts': 130,
   'tests/e2e/clicked-faults.test.ts': 90,
   'tests/e2e/dlq-page.test.ts': 65,
-  'tests/e2e/outages.test.ts': 70,
+  'tests/console/outages.test.ts': 70,
   'tests/chaos/gpu-runtime-failures.test.ts': 60,
   'tests/chaos/nemotron-failures.test.ts': 60,
   'server/pipeline/work/pipeline-flow.test.ts': 50,
@@ -32,7 +32,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   'tests/chaos/yolo26-failures.test.ts': 32,
   'tests/catalogue/gpu.test.ts': 28,
   'tests/e2e/control-loss.test.ts': 28,
-  'tests/e2e/fresh-clone.test.ts': 20,
+  'tests/console/fresh-clone.test.ts': 20,
   'tests/protocols/http-agreement.test.ts': 21,
   'tests/protocols/postgres-equality.test.ts': 21,
   'tests/protocols/postgres-agreement.test.ts': 18,
