@@ -66,6 +66,7 @@ async function saturateFloor(
 }
 
 function addCpu(samples: Samples, models: Models, before: SystemUse, after: SystemUse, frames: number): void {
+  if (frames === 0) return; // a smoke is shorter than a frame's way can be
   for (const [name, { cpuMs }] of after) {
     const spentMs = cpuMs - (before.get(name)?.cpuMs ?? 0);
     if (Number.isFinite(spentMs))
