@@ -88,7 +88,14 @@ async function expectAllAccounted(
 }
 
 /** Frames get through and nothing else; each half is linked to the try that succeeded, each extra has its home. */
-async function serves({ intake: { sink }, witness }: CamerasBench): Promise<boolean> {
+async function serves({ intake: { sink, dataDir }, witness }: CamerasBench): Promise<boolean> {
+  // A half that nobody renames is given up a while after the fault that cut it has ended.
+  const incoming = () => readdir(join(dataDir, 'incoming'));
+  const begun = await incoming();
+  await until('what had begun has its end', LOOK_MS, async () => {
+    const now = await incoming();
+    return begun.every((name) => !now.includes(name));
+  });
   const before = (await witness()).length;
   const newest = async () => (await witness()).slice(before);
   await until('both cameras have got a frame through', LOOK_MS, async () => {
