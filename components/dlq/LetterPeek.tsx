@@ -5,6 +5,7 @@ import type { DeadLetter } from '#lib/protocol/dead-letters.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
+import { KEYBOARD_SCROLL } from '../visual/keyboard-scroll.ts';
 import { exactTime, spokenDuration } from '../visual/quantity.ts';
 import { faultName } from './dlq-words.ts';
 
@@ -71,8 +72,7 @@ function Text({ children }: { children: string }) {
   return (
     <pre
       className="max-h-64 overflow-auto rounded border border-line bg-panel p-2 font-mono text-[11px] whitespace-pre-wrap"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
-      tabIndex={0}
+      {...KEYBOARD_SCROLL}
     >
       {children}
     </pre>

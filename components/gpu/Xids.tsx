@@ -2,6 +2,7 @@
 
 import type { GpuStatus } from '#lib/protocol/state.ts';
 import { serverNow } from '../stores/state-store.ts';
+import { KEYBOARD_SCROLL } from '../visual/keyboard-scroll.ts';
 import { exactTime, spokenDuration, timeOfDay } from '../visual/quantity.ts';
 import { StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
@@ -11,12 +12,7 @@ export function Xids({ xids }: { xids: GpuStatus['xids'] }) {
   useClock(1_000);
   if (xids.length === 0) return <p className="text-muted">None since the process started.</p>;
   return (
-    <ol
-      className="max-h-56 space-y-1.5 overflow-y-auto"
-      data-testid="xids"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
-      tabIndex={0}
-    >
+    <ol className="max-h-56 space-y-1.5 overflow-y-auto" data-testid="xids" {...KEYBOARD_SCROLL}>
       {xids.toReversed().map((xid) => (
         <li key={`${xid.at}-${xid.code}`}>
           <p className="flex flex-wrap items-baseline gap-x-2">

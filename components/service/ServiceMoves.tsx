@@ -1,5 +1,6 @@
 'use client';
 
+import { KEYBOARD_SCROLL } from '../visual/keyboard-scroll.ts';
 import { BreakerMoves } from '../xray/BreakerMoves.tsx';
 
 const MOVES_SHOWN = 12;
@@ -10,8 +11,7 @@ export function ServiceMoves({ breaker }: { breaker: string }) {
     <section
       aria-label="What moved the breaker"
       className="panel max-h-96 overflow-y-auto px-3 py-2"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
-      tabIndex={0}
+      {...KEYBOARD_SCROLL}
     >
       <BreakerMoves breaker={breaker} most={MOVES_SHOWN} />
     </section>

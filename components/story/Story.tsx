@@ -7,6 +7,7 @@ import type { ServiceName } from '#lib/protocol/faults.ts';
 import { momentPath } from '../history/moments.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useView } from '../stores/view-store.ts';
+import { KEYBOARD_SCROLL } from '../visual/keyboard-scroll.ts';
 import { exactTime, timeOfDay } from '../visual/quantity.ts';
 import { SimulatedBadge } from '../visual/SimulatedBadge.tsx';
 import { INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
@@ -36,8 +37,7 @@ export function Story({ service }: { service?: ServiceName }) {
       <ol
         className="min-h-0 flex-1 overflow-y-auto py-1 max-wide:max-h-[70dvh]"
         data-testid="story"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
-        tabIndex={0}
+        {...KEYBOARD_SCROLL}
       >
         {lines.length === 0 && (
           <li className="px-3 py-1.5 text-muted">Nothing has happened {service ? 'here ' : ''}yet.</li>

@@ -7,6 +7,7 @@ import { newest } from '../charts/chart-series.ts';
 import { pictureSource } from '../history/picture-source.ts';
 import { serverNow } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
+import { KEYBOARD_SCROLL } from '../visual/keyboard-scroll.ts';
 import { compact, timeOfDay } from '../visual/quantity.ts';
 
 const ROWS = 31;
@@ -34,8 +35,7 @@ export function ChartTable() {
       aria-label="Charts as a table"
       className="panel min-h-0 flex-1 overflow-auto"
       data-testid="chart-table"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
-      tabIndex={0}
+      {...KEYBOARD_SCROLL}
     >
       <table className="w-full border-collapse text-right text-[12px]">
         <thead className="sticky top-0 bg-panel">

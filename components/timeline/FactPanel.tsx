@@ -7,6 +7,7 @@ import { pictureSource } from '../history/picture-source.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { serverNow } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
+import { KEYBOARD_SCROLL } from '../visual/keyboard-scroll.ts';
 import { count } from '../visual/quantity.ts';
 import { useClock } from '../visual/use-clock.ts';
 import { FactFilters } from './FactFilters.tsx';
@@ -61,11 +62,7 @@ export function FactPanel() {
           <NoteLine />
         </div>
       </div>
-      <ol
-        className="min-h-0 flex-1 overflow-y-auto py-1 max-wide:max-h-[60dvh]"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must be able to scroll it
-        tabIndex={0}
-      >
+      <ol className="min-h-0 flex-1 overflow-y-auto py-1 max-wide:max-h-[60dvh]" {...KEYBOARD_SCROLL}>
         {gap && <li className="px-3 py-1.5 text-degraded-ink">Some facts of this window are gone.</li>}
         {shown.length === 0 && (
           <li className="px-3 py-1.5 text-muted">
