@@ -1,5 +1,5 @@
-import { NotFound } from '#components/frame/NotFound.tsx';
+import { LazyNotFound } from '#components/frame/LazyNotFound.tsx';
 
 export default function Page() {
-  return <NotFound />;
+  return <LazyNotFound />;
 }

@@ -1,6 +1,5 @@
 'use client';
 
-import dynamic from 'next/dynamic';
 import { AnswerStrip } from './answers/AnswerStrip.tsx';
 import { HaltedBanner } from './banner/HaltedBanner.tsx';
 import { ModeBanner } from './banner/ModeBanner.tsx';
@@ -9,6 +8,7 @@ import { FaultDesk } from './desk/FaultDesk.tsx';
 import { ActiveFaults } from './faults/ActiveFaults.tsx';
 import { useSockets } from './frame/use-sockets.ts';
 import { Announcer } from './palette/Announcer.tsx';
+import { LazyToasts } from './palette/LazyToasts.tsx';
 import { Overlays } from './palette/Overlays.tsx';
 import { PipelinePath } from './pipeline/PipelinePath.tsx';
 import { Ribbon } from './ribbon/Ribbon.tsx';
@@ -17,8 +17,6 @@ import { TABS, type Tab, useView } from './stores/view-store.ts';
 import { Story } from './story/Story.tsx';
 import { TopBar } from './top-bar/TopBar.tsx';
 import { ViewerEvents } from './viewers/ViewerEvents.tsx';
-
-const Toasts = dynamic(() => import('./palette/Toasts.tsx'), { ssr: false });
 
 /** The main screen: live, mode and ledger, what we broke, what happens, what to do about it. */
 export function Console() {
@@ -56,7 +54,7 @@ export function Console() {
       </main>
       <Overlays />
       <Announcer />
-      <Toasts />
+      <LazyToasts />
     </div>
   );
 }

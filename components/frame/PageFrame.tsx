@@ -1,16 +1,14 @@
 'use client';
 
-import dynamic from 'next/dynamic';
 import type { ReactNode } from 'react';
 import { HaltedBanner } from '../banner/HaltedBanner.tsx';
 import { ModeBanner } from '../banner/ModeBanner.tsx';
 import { Announcer } from '../palette/Announcer.tsx';
+import { LazyToasts } from '../palette/LazyToasts.tsx';
 import { Overlays } from '../palette/Overlays.tsx';
 import { TopBar } from '../top-bar/TopBar.tsx';
 import { PageLinks } from './PageLinks.tsx';
 import { useSockets } from './use-sockets.ts';
-
-const Toasts = dynamic(() => import('../palette/Toasts.tsx'), { ssr: false });
 
 interface PageFrameProps {
   /** Of the page, where the link to it does not say enough. */
@@ -46,7 +44,7 @@ export function PageFrame({ title, aside, fill = false, children }: PageFramePro
       </main>
       <Overlays />
       <Announcer />
-      <Toasts />
+      <LazyToasts />
     </div>
   );
 }

@@ -412,9 +412,17 @@ describe('timeout cascade', () => {
   scenario('websocket-timeout-closes-connection-gracefully', async (prove) => {
     const [slow, quick] = [await watch(), await watch()];
     const socket = rawSocketOf(slow.viewer);
-    const { seq } = await until('there are events to send again', 2 * SEEN_MS, async () => {
-      const answer = await slow.viewer.emitWithAck('subscribe', { channel: 'events' });
-      return answer.ok && answer.data.seq >= 10 ? answer.data : undefined;
+    const askAgain = () => slow.viewer.emitWithAck('subscribe', { channel: 'events', lastSeq: 0 });
+    // How much one such answer brings: what is kept now, and what the other viewer is shown from here on.
+    let answerBytes = 0;
+    quick.viewer.on('events', (message) => {
+      answerBytes += Buffer.byteLength(JSON.stringify(['events', message]));
+    });
+    await until('there are events to send again', 2 * SEEN_MS, async () => {
+      const readBefore = socket.bytesRead;
+      await askAgain(); // the events come before their acknowledgement
+      answerBytes = socket.bytesRead - readBefore;
+      return answerBytes > 20_000;
     });
     const closed = new Promise<unknown>((resolve) =>
       slow.viewer.once('disconnect', (_reason, details) => resolve(details)),
@@ -425,26 +433,17 @@ describe('timeout cascade', () => {
       behaviour: async () => {
         socket.pause();
         onTestFinished(() => void socket.resume());
-        const known = Math.min(seq, 20);
-        const askFor = (events: number) => {
-          for (let asked = 0; asked < events; asked += known)
-            slow.viewer.emit('subscribe', { channel: 'events', lastSeq: seq - known }, () => {});
-        };
-        // It reads nothing and asks for the same again and again. When the kernels seem to take no more it asks for a
-        // little only, so that the pipeline's patience ends before it has kept too much.
-        let [waiting, unseen, askedMs] = [-1, 0, 0];
+        // It reads nothing and asks for the same again until more is on its way than the kernels take: enough to wait in
+        // the pipeline for as long as its patience lasts, and too little to be cut for what it keeps.
+        let askedBytes = 0;
         const record = await until(
           'the slow one is cut',
           2 * SEEN_MS,
           async () => {
-            const [before, now] = [waiting, performance.now()];
-            waiting = await bytesInKernel(socket.localPort ?? 0);
-            if (waiting > before) unseen = 0;
-            if (waiting > before || now - askedMs > 200) {
-              const events = unseen < 240 ? 60 : 1;
-              askFor(events);
-              unseen += events;
-              askedMs = now;
+            const takenBytes = await bytesInKernel(socket.localPort ?? 0);
+            while (askedBytes - takenBytes < 300_000) {
+              void askAgain().catch(() => {}); // it is cut before this is acknowledged
+              askedBytes += answerBytes;
             }
             return logSince(system, since).find(({ msg }) => msg === 'slow viewer cut');
           },
