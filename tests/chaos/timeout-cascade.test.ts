@@ -886,6 +886,7 @@ function analyst({ breaker, budget }: { breaker: ReturnType<typeof makeBreaker>;
 
 interface RawSocket {
   readonly localPort?: number;
+  readonly bytesRead: number;
   pause(): void;
   resume(): void;
 }
