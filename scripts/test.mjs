@@ -8,7 +8,8 @@ import { fail, ROOT, run } from './setup/run.mjs';
 /**
  * `npm test [-- FILTER …]`: static checks, then every test against real servers and a real browser but those that have
  * no room in its 12 minutes: the ten chaos suites, and the look at every page of the console; then of a few scenarios,
- * drawn anew each time, whether they notice when their behaviour is gone.
+ * drawn anew each time, whether they notice when their behaviour is gone. A red test gets a second try, and is named when
+ * that one is green: on a machine that others use, a wait can be too short once in thousands. More than two are red.
  * `npm run test:console`: every page and state of the console.
  * `npm run test:chaos [-- SUITE …]`: the ten chaos suites; `npm run scenarios`: with the list of what is proven;
  * `npm run scenarios -- --sabotage [--seed N] [--count N] [SUITE|ID …]`: each must notice when its behaviour is gone.
@@ -16,6 +17,7 @@ import { fail, ROOT, run } from './setup/run.mjs';
  * `npm run soak`: the runs that take longer. Ends with one line that counts.
  */
 const DRAWN = 20;
+const SECOND_TRIES_MAX = 2;
 const soak = process.argv.includes('--soak');
 const faults = process.argv.includes('--faults');
 const consolePages = process.argv.includes('--console');
@@ -38,7 +40,8 @@ if (whole && run('npm', ['run', '--silent', 'check'], env) !== 0) fail('The stat
 
 const report = join(ROOT, 'reports', 'tests.json');
 mkdirSync(join(ROOT, 'reports'), { recursive: true });
-rmSync(report, { force: true });
+const secondTriesFile = join(ROOT, 'reports', 'second-tries.json');
+for (const file of [report, secondTriesFile]) rmSync(file, { force: true });
 const projects = soak
   ? ['soak']
   : chaos
@@ -57,6 +60,7 @@ const status = run(
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
+    ...(whole ? ['--retry=1', '--reporter=./tests/support/second-tries.ts'] : []),
     ...filters,
   ],
   env,
@@ -71,10 +75,15 @@ const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.p
   readFileSync(report, 'utf8'),
 );
 const skipped = numPendingTests + numTodoTests;
+const secondTries = whole ? JSON.parse(readFileSync(secondTriesFile, 'utf8')) : [];
+for (const name of secondTries) console.log(`Green only at its second try: ${name}`);
 console.log(
-  `\n${numPassedTests} passed, ${numFailedTests} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
+  `\n${numPassedTests} passed${secondTries.length > 0 ? ` (${secondTries.length} at the second try)` : ''}, ${numFailedTests} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
 );
-process.exit(status || Math.max(unnoticed, numPassedTests === 0 ? 1 : 0, ...unproven));
+process.exit(
+  status ||
+    Math.max(unnoticed, numPassedTests === 0 || secondTries.length > SECOND_TRIES_MAX ? 1 : 0, ...unproven),
+);
 
 function sabotage(args) {
   const quicker = { ...env, NO_COLOR: '1', UNTIL_SCALE: '0.6' }; // most sabotages show by a wait that is in vain

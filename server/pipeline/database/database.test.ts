@@ -37,10 +37,24 @@ describe('Database', () => {
     await Promise.all(held);
   });
 
-  it('closes overflow connections when they are handed back', async () => {
-    const database = makeDatabase({ size: 2, overflow: 3 });
+  it('closes overflow connections that nobody wants any more', async () => {
+    const database = makeDatabase({ size: 2, overflow: 3, overflowIdleMs: 50 });
     await Promise.all(Array.from({ length: 5 }, () => database.query('SELECT pg_sleep(0.1)')));
     await vi.waitFor(() => expect(database.status()).toMatchObject({ active: 0, idle: 2, overflow: 0 }));
+  });
+
+  it('keeps its overflow connections while they are wanted', async () => {
+    const database = makeDatabase({ size: 1, overflow: 2 });
+    const pids = new Set<number>();
+    for (let round = 0; round < 5; round++) {
+      const rows = await Promise.all(
+        Array.from({ length: 3 }, () =>
+          database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid, pg_sleep(0.05)'),
+        ),
+      );
+      for (const [row] of rows) pids.add(row?.pid ?? 0);
+    }
+    expect(pids.size).toBe(3);
   });
 
   it('lets the server give up a slow statement and tells it, then goes on', async () => {

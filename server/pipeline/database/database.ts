@@ -23,8 +23,14 @@ export interface DatabaseOptions extends DependencyAddress {
   database: string;
   /** Connections that stay. @default 5 */
   size: number;
-  /** Further connections under load, closed when handed back. @default 5 */
+  /** Further connections under load. @default 5 */
   overflow: number;
+  /**
+   * One of them is closed when nobody has wanted it for so long, ms. Not at once: the next query would open it again,
+   * with a password proof and a new process of the server's, many times a second.
+   * @default 1000
+   */
+  overflowIdleMs: number;
   /** Longest wait for a connection, new or free, ms. @default 2000 */
   checkoutMs: number;
   /** The server gives up a statement, ms; smaller than `queryMs`. @default 2000 */
@@ -64,6 +70,7 @@ const DATABASE_DEFAULTS = {
   statementMs: 2000,
   queryMs: 3000,
   idleInTransactionMs: 5000,
+  overflowIdleMs: 1000,
   maxLifetimeSeconds: 1800,
   leakAfterMs: 3000,
   slowQueryMs: 500,
@@ -131,7 +138,8 @@ export class Database implements Queryable {
       lock_timeout: Math.max(1, Math.floor(merged.statementMs * 0.8)),
       idle_in_transaction_session_timeout: merged.idleInTransactionMs,
       keepAlive: true,
-      idleTimeoutMillis: 30_000,
+      min: merged.size,
+      idleTimeoutMillis: merged.overflowIdleMs,
       maxLifetimeSeconds: merged.maxLifetimeSeconds,
       application_name: 'brownout-pipeline',
       allowExitOnIdle: true,
@@ -317,8 +325,7 @@ export class Database implements Queryable {
     clearTimeout(this.#held.get(client)?.timer);
     this.#held.delete(client);
     this.#usedAt.set(client, performance.now());
-    const surplus = this.#pool.totalCount > this.#options.size && this.#pool.waitingCount === 0;
-    client.release(destroy || surplus);
+    client.release(destroy);
   }
 
   async #run<T extends object>(client: PoolClient, sql: string, values: readonly SqlValue[]): Promise<T[]> {

@@ -68,8 +68,8 @@ export const sabotage: SabotagesOf<'database-pool-exhaustion'> = {
   'overflow-connections-created-under-pressure': {
     breaks: 'overflow connections stay',
     file: DATABASE,
-    find: 'const surplus = this.#pool.totalCount > this.#options.size && this.#pool.waitingCount === 0;',
-    replace: 'const surplus = false;',
+    find: 'min: merged.size,',
+    replace: 'min: merged.size + merged.overflow,',
   },
   'overflow-exhausted-triggers-queue': {
     breaks: 'there is no overflow',
