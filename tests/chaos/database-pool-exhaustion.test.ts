@@ -388,14 +388,15 @@ describe('database pool exhaustion', () => {
         expect(await notes()).toEqual(['attempt 3']);
         await system.sql("INSERT INTO scenario_notes VALUES (2, 'b'), (3, 'c')");
         // Two transactions that take the same rows in opposite order: the server really ends one of them.
-        let runs = 0;
+        let [runs, holders] = [0, 0];
         const crossing = (first: number, second: number) =>
           database.transaction(async (tx) => {
             runs++;
             const append = (id: number) =>
               tx.query("UPDATE scenario_notes SET text = text || '+' WHERE id = $1", [String(id)]);
             await append(first);
-            if (runs <= 2) await until('both hold a row', 3000, () => runs >= 2 || undefined, 10);
+            holders++;
+            await until('both hold a row', 3000, () => holders >= 2, 10);
             await append(second);
           });
         await expect(Promise.all([crossing(2, 3), crossing(3, 2)])).resolves.toHaveLength(2);
