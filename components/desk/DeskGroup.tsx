@@ -1,15 +1,17 @@
 'use client';
 
 import { ChevronDown, ChevronRight, SlidersHorizontal } from 'lucide-react';
+import dynamic from 'next/dynamic';
 import { useState } from 'react';
 import type { Catalogue } from '#lib/protocol/faults.ts';
 import { faultKey, useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
 import { StatusMark } from '../visual/StatusMark.tsx';
-import { FaultForm } from './FaultForm.tsx';
 import { FaultSwitch } from './FaultSwitch.tsx';
 import { startFault, stopFaults } from './fault-commands.ts';
 import { PresetSwitch } from './PresetSwitch.tsx';
+
+const FaultForm = dynamic(() => import('./FaultForm.tsx').then((module) => module.FaultForm), { ssr: false });
 
 interface DeskGroupProps {
   service: Catalogue['services'][number];

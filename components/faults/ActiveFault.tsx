@@ -1,6 +1,7 @@
 'use client';
 
 import { ChevronRight, Square, TimerReset } from 'lucide-react';
+import dynamic from 'next/dynamic';
 import { useId, useState } from 'react';
 import { extendFault, stopFaults, takeOverFault } from '../desk/fault-commands.ts';
 import { useConnection } from '../stores/connection-store.ts';
@@ -9,9 +10,12 @@ import { LeaseRing } from '../visual/LeaseRing.tsx';
 import { clockDuration, count, exactTime } from '../visual/quantity.ts';
 import { StatusMark } from '../visual/StatusMark.tsx';
 import { useClock } from '../visual/use-clock.ts';
-import { FaultDetails } from './FaultDetails.tsx';
 import { inSentence } from './fault-words.ts';
 import { Stopwatch } from './Stopwatch.tsx';
+
+const FaultDetails = dynamic(() => import('./FaultDetails.tsx').then((module) => module.FaultDetails), {
+  ssr: false,
+});
 
 interface ActiveFaultProps {
   fault: ObservedFault;

@@ -15,10 +15,16 @@ const NoteBox = dynamic(() => import('./NoteBox.tsx'), { ssr: false });
 const BreakerXray = dynamic(() => import('../xray/BreakerXray.tsx'), { ssr: false });
 const DeadLetters = dynamic(() => import('../dlq/DeadLetters.tsx'), { ssr: false });
 
-/** What a key opens must be there at once: fetched when the page has come to rest. */
+/** What a key or a click opens must be there at once: fetched when the page has come to rest. */
 const PRELOAD_AFTER_MS = 3_000;
 function preload(): void {
-  for (const load of [() => import('./Palette.tsx'), () => import('./NoteBox.tsx')]) load().catch(() => {}); // tried again when opened
+  const opened = [
+    () => import('./Palette.tsx'),
+    () => import('./NoteBox.tsx'),
+    () => import('../desk/FaultForm.tsx'),
+    () => import('../faults/FaultDetails.tsx'),
+  ];
+  for (const load of opened) load().catch(() => {}); // tried again when opened
 }
 
 /** The keyboard of the whole page, and what opens over it. */

@@ -155,8 +155,8 @@ describe('database failures', () => {
   });
 
   scenario('slow-query-detected-by-health-check', async (prove) => {
-    const { rounds, database } = managerOfDatabase(system, { checkTimeoutMs: 5000 });
-    await rounds(1); // it is connected
+    const { rounds, database } = managerOfDatabase(system, { checkMs: 500, checkTimeoutMs: 5000 });
+    await until('it is connected', 5000, async () => (await rounds(1))[0]?.error === null);
     await prove({
       faults: await databaseSlow(system),
       behaviour: async () => {
@@ -166,7 +166,7 @@ describe('database failures', () => {
         expect((await untilHealthy(false)).error).toMatch(/timeout|took longer/);
       },
       recovery: async () => {
-        await rounds(1);
+        await until('a check is in time', 5000, async () => (await rounds(1))[0]?.error === null);
         expect(database()).toMatchObject({ healthy: true, error: null });
         await untilHealthy(true);
       },

@@ -164,7 +164,7 @@ export function logSince(system: System, since: number): Record<string, unknown>
 /** A manager of the test's own that asks PostgreSQL through its proxy, as the pipeline's does. */
 export function managerOfDatabase(
   system: System,
-  { checkMs = 300, ...options }: { checkMs?: number } & Partial<DegradationOptions> = {},
+  { checkMs = 2000, ...options }: { checkMs?: number } & Partial<DegradationOptions> = {},
 ) {
   const { proxied, databaseUser, databasePassword, databaseName } = system.wiring;
   const probe = new DatabaseProbe({
