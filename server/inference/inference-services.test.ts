@@ -268,7 +268,9 @@ describe('vram_exhaustion', () => {
     const eight = await detectBatch(fixture, await Promise.all([14, 15, 16, 17, 18, 19, 20, 21].map(frame)));
     expect(eight.status).toBe(200);
     expect(eight.headers.get(FAULT_HEADER)).toBe(id);
-    expect(((await eight.json()) as { results: unknown[] }).results).toHaveLength(8);
+    const body = (await eight.json()) as { results: unknown[]; max_batch_size?: number };
+    expect(body.results).toHaveLength(8);
+    expect(body.max_batch_size, 'so many would rather be sent at once').toBe(4);
     expect(host.batchLimit.current).toBe(4);
     expect(host.outOfMemoryCount).toBe(2); // before and after the caches were emptied
   });

@@ -46,7 +46,10 @@ export function detectRoutes(
 
 type Outcomes = Awaited<ReturnType<DetectionService['detect']>>['outcomes'];
 
-/** 200 when all went well, 207 with each item's own outcome, or the common error when the card refused every item. */
+/**
+ * 200 when all went well, 207 with each item's own outcome, or the common error when the card refused every item.
+ * `max_batch_size` says when so many at once are more than the card takes for now: they were run in parts.
+ */
 function batchAnswer(
   outcomes: Outcomes,
   faultId: string | undefined,
@@ -64,9 +67,10 @@ function batchAnswer(
   const results = outcomes.map((outcome, index) =>
     outcome instanceof InferenceError ? { index, ...errorBody(outcome) } : { index, ...outcome },
   );
+  const limit = host.batchLimit.current;
   return {
     status: errors.length > 0 ? 207 : 200,
-    body: { results },
+    body: { results, ...(limit < outcomes.length && { max_batch_size: limit }) },
     faultId: faultId ?? errors.find(({ details }) => details.faultId)?.details.faultId,
     log: { images: outcomes.length, failed: errors.length },
   };

@@ -60,6 +60,18 @@ describe('BatchSize', () => {
     for (let batch = 0; batch < 40; batch++) size.succeeded();
     expect(size.current).toBe(8);
   });
+
+  it('goes down to what the detector says, never up and never below one', () => {
+    const size = new BatchSize();
+    for (let batch = 0; batch < 19; batch++) size.succeeded();
+    size.limitTo(3);
+    size.limitTo(6);
+    expect(size.current).toBe(3);
+    size.succeeded();
+    expect(size.current, 'counted from the limit on').toBe(3);
+    size.limitTo(0);
+    expect(size.current).toBe(1);
+  });
 });
 
 describe('EventBatcher', () => {

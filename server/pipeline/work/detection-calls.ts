@@ -69,9 +69,12 @@ export class DetectionCalls {
   }
 
   async #call(frames: readonly Frame[]): Promise<FrameOutcome[]> {
-    const { breaker, tracker, detector, timeoutMs } = this.#options;
+    const { breaker, tracker, detector, timeoutMs, batchSize } = this.#options;
+    const limitTo = (size: number) => batchSize.limitTo(size);
     await this.#awaitTrial();
-    return breaker.execute(() => tracker.track('yolo26', () => detector.detect(frames, timeoutMs())));
+    return breaker.execute(() =>
+      tracker.track('yolo26', () => detector.detect(frames, timeoutMs(), limitTo)),
+    );
   }
 
   async #awaitTrial(): Promise<void> {

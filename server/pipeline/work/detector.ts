@@ -75,7 +75,10 @@ const itemErrorSchema = z.object({
   status: z.number().int().optional(),
 });
 
-const batchSchema = z.object({ results: z.array(z.unknown()) });
+const batchSchema = z.object({
+  results: z.array(z.unknown()),
+  max_batch_size: z.number().int().min(1).optional().catch(undefined),
+});
 
 export interface DetectorOptions extends DependencyAddress {
   connectMs: number;
@@ -90,11 +93,16 @@ export class Detector {
   }
 
   /**
-   * Detects one frame, or several in one call; outcomes come in the order of the frames.
+   * Detects one frame, or several in one call; outcomes come in the order of the frames. `onTooMany` is told how many at
+   * once the detector would rather be sent, when these were more.
    * @throws {DetectorUnavailableError} after `timeoutMs`, when it cannot be reached, and for a status from 500
    * @throws {HttpStatusError} when the call as a whole was refused (4xx), {MalformedAnswerError}
    */
-  async detect(frames: readonly Frame[], timeoutMs: number): Promise<FrameOutcome[]> {
+  async detect(
+    frames: readonly Frame[],
+    timeoutMs: number,
+    onTooMany: (batchSize: number) => void = () => {},
+  ): Promise<FrameOutcome[]> {
     const [only] = frames;
     if (!only) return [];
     if (frames.length === 1) {
@@ -108,7 +116,7 @@ export class Detector {
     }
     const parts = frames.flatMap((frame) => [filePart('files', frame), ...describe(frame)]);
     const answer = await this.#post('/detect/batch', parts, frames, timeoutMs);
-    return readBatch(answer, frames.length);
+    return readBatch(answer, frames.length, onTooMany);
   }
 
   async #post(
@@ -184,10 +192,15 @@ function readResult(what: string, answer: HttpAnswer, value: unknown): Detection
   };
 }
 
-function readBatch(answer: HttpAnswer, expected: number): FrameOutcome[] {
+function readBatch(
+  answer: HttpAnswer,
+  expected: number,
+  onTooMany: (batchSize: number) => void,
+): FrameOutcome[] {
   const what = 'POST /detect/batch';
   const batch = batchSchema.safeParse(parseJson(what, answer));
   if (!batch.success || batch.data.results.length !== expected) throw new MalformedAnswerError(what, answer);
+  if (batch.data.max_batch_size !== undefined) onTooMany(batch.data.max_batch_size);
   return batch.data.results.map((item): FrameOutcome => {
     const failed = itemErrorSchema.safeParse(item);
     if (!failed.success) return { ok: true, result: readResult(what, answer, item) };

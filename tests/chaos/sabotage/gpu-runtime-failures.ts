@@ -107,8 +107,8 @@ export const sabotage: SabotagesOf<'gpu-runtime-failures'> = {
   },
   'batch-size-reduced-after-oom-errors': {
     breaks: 'running out of memory does not make batches smaller',
-    file: CALLS,
-    find: 'if (isOutOfMemory(error)) this.#options.batchSize.outOfMemory();',
-    replace: '',
+    file: 'server/pipeline/work/batch-size.ts',
+    find: 'return this.#size;',
+    replace: 'return MAX_BATCH_SIZE;',
   },
 };
