@@ -85,13 +85,20 @@ function makeCalls() {
   return { calls, breaker, batchSize };
 }
 
-/** Memory for two or three images is left, not for a batch. */
-const NARROW = { params: { rateMibPerSecond: 50_000, targetFreeMib: 500 } };
+/** Memory for one image is left, not for a batch. */
+const NARROW = { params: { rateMibPerSecond: 50_000, targetFreeMib: 250 } };
 const untilNarrow = () =>
   untilGpu(
     'memory is narrow',
-    ({ memory: { tenantsMib, freeMib, cachedMib } }) => tenantsMib > 0 && freeMib + cachedMib < 900,
+    ({ memory: { tenantsMib, freeMib, cachedMib } }) => tenantsMib > 0 && freeMib + cachedMib < 500,
   );
+
+/** The service has forgotten an earlier shortage: it runs eight images at once. */
+const untilFullBatches = () =>
+  until('the service takes eight at once', SEEN_MS, async () => {
+    await makeCalls().calls.run(framesOf(8));
+    return (await gpu()).maxBatchSize === 8;
+  });
 
 /**
  * Calls with eight frames until they no longer fit at once: in halves most are detected all the same, and one that found
@@ -200,6 +207,7 @@ describe('gpu runtime failures', () => {
 
   scenario('cuda-out-of-memory-error-handling', async (prove) => {
     const { calls, breaker, batchSize } = makeCalls();
+    await untilFullBatches();
     await prove({
       faults: await system.startFault('gpu', 'vram_exhaustion', NARROW),
       behaviour: async () => {
@@ -471,6 +479,7 @@ describe('gpu runtime failures', () => {
 
   scenario('batch-size-reduced-after-oom-errors', async (prove) => {
     const { calls, batchSize } = makeCalls();
+    await untilFullBatches();
     await prove({
       faults: await system.startFault('gpu', 'vram_exhaustion', NARROW),
       behaviour: async () => {
