@@ -85,8 +85,8 @@ function makeCalls() {
   return { calls, breaker, batchSize };
 }
 
-/** Memory for one image is left, not for a batch: the detector's process itself has taken the rest, its cache too. */
-const NARROW = { params: { mode: 'spike', targetFreeMib: 250 } };
+/** Memory for one image is left, not for a batch: the detector itself takes the rest, what it had kept for later too. */
+const NARROW = { params: { mode: 'leak', rateMibPerSecond: 50_000, targetFreeMib: 250 } };
 const untilNarrow = () => untilGpu('memory is narrow', ({ maxBatchSize }) => maxBatchSize <= 1);
 
 /** The service has forgotten an earlier shortage: it runs eight images at once. */
