@@ -85,16 +85,13 @@ function makeCalls() {
   return { calls, breaker, batchSize };
 }
 
-/** Memory for one image is left, not for a batch: the detector itself takes the rest, what it had kept for later too. */
-const NARROW = { params: { mode: 'leak', rateMibPerSecond: 50_000, targetFreeMib: 250 } };
-const untilNarrow = () => untilGpu('memory is narrow', ({ maxBatchSize }) => maxBatchSize <= 1);
-
-/** The service has forgotten an earlier shortage: it runs eight images at once. */
-const untilFullBatches = () =>
-  until('the service takes eight at once', SEEN_MS, async () => {
-    await makeCalls().calls.run(framesOf(8));
-    return (await gpu()).maxBatchSize === 8;
-  });
+/** Memory for two or three images is left, not for a batch. */
+const NARROW = { params: { rateMibPerSecond: 50_000, targetFreeMib: 500 } };
+const untilNarrow = () =>
+  untilGpu(
+    'memory is narrow',
+    ({ memory: { tenantsMib, freeMib, cachedMib } }) => tenantsMib > 0 && freeMib + cachedMib < 900,
+  );
 
 /**
  * Calls with eight frames until they no longer fit at once: in halves most are detected all the same, and one that found
@@ -203,7 +200,6 @@ describe('gpu runtime failures', () => {
 
   scenario('cuda-out-of-memory-error-handling', async (prove) => {
     const { calls, breaker, batchSize } = makeCalls();
-    await untilFullBatches();
     await prove({
       faults: await system.startFault('gpu', 'vram_exhaustion', NARROW),
       behaviour: async () => {
@@ -242,9 +238,14 @@ describe('gpu runtime failures', () => {
 
   scenario('multiple-concurrent-inferences-exceed-vram', async (prove) => {
     await prove({
-      faults: await system.startFault('gpu', 'vram_exhaustion', NARROW),
+      faults: await system.startFault('gpu', 'vram_exhaustion', {
+        params: { rateMibPerSecond: 50_000, targetFreeMib: 250 },
+      }),
       behaviour: async () => {
-        await untilNarrow();
+        await untilGpu(
+          'room for one image',
+          ({ memory: { tenantsMib, freeMib, cachedMib } }) => tenantsMib > 0 && freeMib + cachedMib < 500,
+        );
         const errors: unknown[] = [];
         const all = Promise.all(
           Array.from({ length: 8 }, () =>
@@ -470,7 +471,6 @@ describe('gpu runtime failures', () => {
 
   scenario('batch-size-reduced-after-oom-errors', async (prove) => {
     const { calls, batchSize } = makeCalls();
-    await untilFullBatches();
     await prove({
       faults: await system.startFault('gpu', 'vram_exhaustion', NARROW),
       behaviour: async () => {

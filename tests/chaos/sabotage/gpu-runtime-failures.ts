@@ -27,10 +27,10 @@ export const sabotage: SabotagesOf<'gpu-runtime-failures'> = {
     replace: '',
   },
   'cuda-out-of-memory-error-handling': {
-    breaks: 'a batch that is too large is not tried in halves',
-    file: CALLS,
-    find: 'if (frames.length > 1 && (isOutOfMemory(error) || isRefusal(error))) {',
-    replace: 'if (frames.length > 1 && isRefusal(error)) {',
+    breaks: 'batches stay as large as they were',
+    file: 'server/pipeline/work/batch-size.ts',
+    find: 'return this.#size;',
+    replace: 'return MAX_BATCH_SIZE;',
   },
   'vram-fragmentation-degrades-performance': {
     breaks: 'memory in pieces is not told from memory that is full',
