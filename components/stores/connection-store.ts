@@ -25,7 +25,7 @@ export const useConnection = create<Connection>(() => ({
 export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'stale' | 'no-data';
 
 /** On the screen 2 s after the last tick, so known a little sooner. */
-export const STALE_MS = 1_900;
+export const STALE_MS = 1_700;
 export const NO_DATA_MS = 10_000;
 
 /** What the age of the newest tick means. `nowMs` is performance.now(). */

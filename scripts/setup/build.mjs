@@ -27,7 +27,7 @@ function* files(path) {
 
 /** Builds the pages when a source of theirs has changed since. */
 export function ensureBuild(node) {
-  // What `next dev` generates does not pass the strict compiler, and `next build` checks all that tsconfig names.
+  // What `next dev` generates does not pass the strict compiler, which checks all that tsconfig names.
   rmSync(join(ROOT, '.next', 'dev', 'types'), { recursive: true, force: true });
   const hash = createHash('sha256');
   for (const source of SOURCES) {
