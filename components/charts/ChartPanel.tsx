@@ -49,7 +49,7 @@ export function ChartPanel({ definition, rich }: { definition: ChartDefinition; 
   return (
     <figure
       aria-label={definition.title}
-      className={`panel flex min-h-30 min-w-0 flex-col px-2 pt-1.5 pb-1 ${stale ? 'stale' : ''}`}
+      className={`panel contain-content flex min-h-30 min-w-0 flex-col px-2 pt-1.5 pb-1 ${stale ? 'stale' : ''}`}
       data-in={definition.tabs.join(' ')}
       data-testid={`chart-${definition.id}`}
     >

@@ -2,10 +2,10 @@
 
 import { memo } from 'react';
 import { compact } from '../visual/quantity.ts';
-import { linePath } from './chart-series.ts';
+import { areaPath, linePath } from './chart-series.ts';
 import { AXIS_WIDTH, limitLines, PLOT_MARGIN, type PlotProps } from './plot-frame.ts';
 
-/** The same drawing in plain paths: on narrow screens, and until the chart library has come. */
+/** The same drawing in plain paths: where many charts are drawn beside much else, and on narrow screens. */
 export const SvgPlot = memo(function SvgPlot({ frame, width, height }: PlotProps) {
   const { definition, points, fromAt, toAt, leftMax, rightMax } = frame;
   const left = AXIS_WIDTH;
@@ -14,7 +14,7 @@ export const SvgPlot = memo(function SvgPlot({ frame, width, height }: PlotProps
   const x = (t: number) => left + ((t - fromAt) / (toAt - fromAt)) * (right - left);
   const y = (max: number) => (value: number) =>
     bottom - (Math.min(value, max) / max) * (bottom - PLOT_MARGIN.top);
-  const stackTop = new Map<number, number>();
+  const stacked = new Map<number, number>();
   return (
     <svg aria-hidden="true" className="relative" height={height} width={width}>
       {[0, leftMax / 2, leftMax].map((tick) => (
@@ -39,6 +39,7 @@ export const SvgPlot = memo(function SvgPlot({ frame, width, height }: PlotProps
           return (
             <path
               d={linePath(points, series.key, x, scale)}
+              data-series={series.key}
               fill="none"
               key={series.key}
               stroke={series.color}
@@ -47,16 +48,16 @@ export const SvgPlot = memo(function SvgPlot({ frame, width, height }: PlotProps
             />
           );
         }
-        // Each area stands on the sum of those before it; a gap ends the polygon.
-        const bars = points.flatMap((point, index) => {
-          const value = point[series.key];
-          if (value === null || value === undefined) return [];
-          const base = stackTop.get(point.t) ?? 0;
-          stackTop.set(point.t, base + value);
-          const end = points[index + 1]?.t ?? toAt;
-          return `M${x(point.t).toFixed(1)} ${scale(base).toFixed(1)}V${scale(base + value).toFixed(1)}H${x(end).toFixed(1)}V${scale(base).toFixed(1)}Z`;
-        });
-        return <path d={bars.join('')} fill={series.color} fillOpacity="0.85" key={series.key} />;
+        const bases = definition.stacked ? stacked : new Map<number, number>();
+        return (
+          <path
+            d={areaPath(points, series.key, bases, x, scale)}
+            data-series={series.key}
+            fill={series.color}
+            fillOpacity="0.85"
+            key={series.key}
+          />
+        );
       })}
     </svg>
   );

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeriesRing } from '../live/series-ring.ts';
 import {
+  areaPath,
   bucketMs,
   type ChartSeries,
   domainMax,
@@ -84,6 +85,28 @@ describe('newest', () => {
     const ring = makeRing({ 10000: 4, 20000: 5 });
     expect(newest(ring, 'm', 11_500)).toBe(4);
     expect(newest(ring, 'm', 15_000)).toBeNull();
+  });
+});
+
+describe('areaPath', () => {
+  const same = (value: number) => value;
+
+  it('goes along the top and back along the floor, and begins anew after a gap', () => {
+    const points = [
+      { t: 0, a: 1 },
+      { t: 1, a: 2 },
+      { t: 2, a: null },
+      { t: 3, a: 4 },
+    ];
+    expect(areaPath(points, 'a', new Map(), same, same)).toBe(
+      'M0.0 1.0L1.0 2.0L1.0 0.0L0.0 0.0ZM3.0 4.0L3.0 0.0Z',
+    );
+  });
+
+  it('stands on what is below it, and raises it', () => {
+    const bases = new Map([[0, 5]]);
+    expect(areaPath([{ t: 0, a: 1 }], 'a', bases, same, same)).toBe('M0.0 6.0L0.0 5.0Z');
+    expect(bases.get(0)).toBe(6);
   });
 });
 

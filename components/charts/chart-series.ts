@@ -137,3 +137,38 @@ export function linePath(
   }
   return path;
 }
+
+/**
+ * SVG path of an area, one closed part for each stretch without gap. It stands on `bases` (by time, 0 where absent), to
+ * which it adds its own height for the next one.
+ */
+export function areaPath(
+  points: readonly ChartPoint[],
+  key: string,
+  bases: Map<number, number>,
+  x: (t: number) => number,
+  y: (value: number) => number,
+): string {
+  let path = '';
+  let top = '';
+  let floor = '';
+  const close = () => {
+    if (top !== '') path += `M${top.slice(1)}${floor}Z`;
+    top = '';
+    floor = '';
+  };
+  for (const point of points) {
+    const value = point[key];
+    if (value === null || value === undefined) {
+      close();
+      continue;
+    }
+    const base = bases.get(point.t) ?? 0;
+    bases.set(point.t, base + value);
+    const at = x(point.t).toFixed(1);
+    top += `L${at} ${y(base + value).toFixed(1)}`;
+    floor = `L${at} ${y(base).toFixed(1)}${floor}`;
+  }
+  close();
+  return path;
+}

@@ -142,6 +142,10 @@ function Charts({ gpu }: { gpu: GpuStatus | null }) {
     [limits, maxSmClockMhz],
   );
   return (
-    <ChartGrid className="auto-rows-[9.5rem] md:grid-cols-3 wide:auto-rows-[8.5rem]" definitions={charts} />
+    <ChartGrid
+      className="auto-rows-[9.5rem] md:grid-cols-3 wide:auto-rows-[8.5rem]"
+      definitions={charts}
+      rich
+    />
   );
 }

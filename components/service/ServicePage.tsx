@@ -67,6 +67,7 @@ export function ServicePage({ name }: { name: ServiceName }) {
           </div>
         </div>
         <ChartGrid
+          rich
           className={`auto-rows-[9.5rem] wide:auto-rows-[8.5rem] ${charts.length % 4 === 0 ? 'wide:grid-cols-4' : 'md:grid-cols-3'}`}
           definitions={charts}
         />

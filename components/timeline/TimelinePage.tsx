@@ -44,7 +44,7 @@ export function TimelinePage() {
       <Ribbon breakersMax={10} controls="full" scale={1.3} />
       <div className="flex min-h-0 flex-1 flex-col gap-1.5 wide:grid wide:grid-cols-[minmax(0,1fr)_420px] wide:grid-rows-[minmax(0,1fr)]">
         <div className="order-2 flex min-h-0 flex-col wide:order-none wide:overflow-y-auto">
-          {table ? <ChartTable /> : <ChartGrid />}
+          {table ? <ChartTable /> : <ChartGrid rich />}
         </div>
         <FactPanel />
       </div>

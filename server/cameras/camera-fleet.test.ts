@@ -23,7 +23,7 @@ afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end();
 });
 
-const until = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 8000, interval: 20 });
+const until = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 15_000, interval: 20 });
 
 async function makeIntake(overrides: Partial<IntakeOptions> = {}): Promise<Bench> {
   const bench = await makeBench(overrides);
@@ -183,8 +183,8 @@ describe('CameraFleet', () => {
       ttlMs: 30_000,
     });
     await until(() => expect(sink.letters.length).toBeGreaterThan(1));
-    expect(sink.letters.some(({ code }) => code === 'UPLOAD_TIMEOUT')).toBe(true);
-    expect(fleet.report().cameras.some(({ lastError }) => lastError !== null)).toBe(true);
+    await until(() => expect(sink.letters.some(({ code }) => code === 'UPLOAD_TIMEOUT')).toBe(true));
+    await until(() => expect(fleet.report().cameras.some(({ lastError }) => lastError !== null)).toBe(true));
     await injector.end('silence', 'stopped');
     const missing = new Set(sink.letters.map(({ name }) => name));
     await until(async () => {

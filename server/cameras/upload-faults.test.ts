@@ -27,7 +27,7 @@ it('a stall lets go at once when the lease ends by itself', async () => {
       params: validateFault('ftp', 'upload_timeout', {}).params,
       ratio: 1,
       seed: 3,
-      ttlMs: 1500,
+      ttlMs: 5000,
     });
     await until('both cameras hang', 10_000, () => injector.activity()[0]?.hits === 2, 20);
     const accepted = () => fleet.report().cameras.map((camera) => camera.accepted);

@@ -49,6 +49,6 @@ it('tells what its faults have hit as well as its report: neither pushes the oth
     ttlMs: 60_000,
   });
   injector.recordHit('f1', 'connection');
-  await vi.waitFor(() => expect(latest[0]).toMatchObject({ id: 'f1', hits: 1 }), { timeout: 2500 });
-  await vi.waitFor(() => expect(reports).toBeGreaterThan(1), { timeout: 2500 });
+  await vi.waitFor(() => expect(latest[0]).toMatchObject({ id: 'f1', hits: 1 }), { timeout: 10_000 });
+  await vi.waitFor(() => expect(reports).toBeGreaterThan(1), { timeout: 10_000 });
 });

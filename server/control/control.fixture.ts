@@ -173,7 +173,7 @@ export async function refusalOf(socket: Socket): Promise<{ code?: string; field?
 }
 
 /** Polls until `condition` holds. @throws when it does not within `withinMs` */
-export async function until(condition: () => boolean | Promise<boolean>, withinMs = 5000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await condition())) {
     if (performance.now() > deadline)

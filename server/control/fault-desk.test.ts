@@ -51,14 +51,12 @@ describe('FaultDesk', () => {
     await system.agent('proxy');
     const { agent } = await system.agent('pipeline');
     const { body } = await system.call('POST', '/api/v1/faults', TIMEOUT);
-    await until(
-      () => agent.activeFaults.some((fault) => fault.id === body.id && fault.endedAt === undefined),
-      500,
+    await until(() =>
+      agent.activeFaults.some((fault) => fault.id === body.id && fault.endedAt === undefined),
     );
     await system.call('DELETE', `/api/v1/faults/${body.id}`);
-    await until(
-      () => agent.activeFaults.some((fault) => fault.id === body.id && fault.endedAt !== undefined),
-      500,
+    await until(() =>
+      agent.activeFaults.some((fault) => fault.id === body.id && fault.endedAt !== undefined),
     );
   });
 
@@ -219,7 +217,7 @@ describe('FaultDesk', () => {
     const startedAt = performance.now();
     const answer = await system.call('POST', '/api/v1/faults', TIMEOUT);
     expect(answer).toMatchObject({ status: 503, body: { code: 'INJECTOR_UNAVAILABLE' } });
-    expect(performance.now() - startedAt).toBeLessThan(1500);
+    expect(performance.now() - startedAt).toBeLessThan(3000);
     release();
     await until(() => injector.all().length === 0);
     expect(system.control.state().faults).toEqual([]);
@@ -256,7 +254,7 @@ describe('FaultDesk', () => {
     system = await TestControl.start();
     const { injector } = await system.agent('proxy');
     const { body } = await system.call('POST', '/api/v1/faults', { ...TIMEOUT, ttlMs: 1000 });
-    await until(() => system.control.state().faults.length === 0, 2000);
+    await until(() => system.control.state().faults.length === 0);
     expect(injector.all()).toEqual([]);
     expect(ended(await system.facts(), body.id)).toMatchObject({ reason: 'expired' });
   });
@@ -274,7 +272,7 @@ describe('FaultDesk', () => {
   });
 
   it('keeps a fault whose end is not acknowledged in view until it is', async () => {
-    system = await TestControl.start({ waits: { ackTimeoutMs: 150 } });
+    system = await TestControl.start({ waits: { ackTimeoutMs: 800 } });
     let release = () => {};
     await system.agent('proxy', {
       effect: {
@@ -381,7 +379,7 @@ describe('halt', () => {
     );
     const { body } = await system.call('POST', '/api/v1/halt');
     expect(body.unacknowledged).toEqual(['inference']);
-    expect(body.tookMs).toBeLessThan(1200);
+    expect(body.tookMs).toBeLessThan(3000);
     expect(proxy.injector.all()).toEqual([]);
   });
 

@@ -72,7 +72,7 @@ describe('Journal', () => {
     journal.append({ kind: 'arming', intent: { id: 'f1', service: 'redis', type: 'timeout', by: 'Ana' } });
     for (let seq = 1; seq <= 200; seq++) journal.append({ kind: 'fact', fact: note(seq) });
     await journal.close();
-    await vi.waitFor(() => expect(readdirSync(dir)).toHaveLength(3));
+    await vi.waitFor(() => expect(readdirSync(dir)).toHaveLength(3), 5000);
     const [again, contents] = await open(small, 20);
     expect(contents.seq).toBe(200);
     expect(contents.open.map(({ id }) => id)).toEqual(['f1']);

@@ -42,7 +42,7 @@ describe('DataDirectory', () => {
       ]),
     );
     const data = new DataDirectory(path);
-    await vi.waitFor(() => expect(left.signalCode).toBe('SIGKILL'));
+    await vi.waitFor(() => expect(left.signalCode).toBe('SIGKILL'), 5000);
     expect(isAlive(stranger.pid ?? 0)).toBe(true);
     stranger.kill();
     data.release();

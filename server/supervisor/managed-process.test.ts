@@ -38,7 +38,7 @@ function waitsOf(managed: ManagedProcess): number[] {
 }
 
 async function expectGrowing(waits: readonly number[]): Promise<void> {
-  await vi.waitFor(() => expect(waits.length).toBeGreaterThanOrEqual(3), 10_000);
+  await vi.waitFor(() => expect(waits.length).toBeGreaterThanOrEqual(3), 20_000);
   for (const [index, waitMs] of [100, 200, 400].entries())
     expect(waits[index], `wait ${index + 1}`).toBeGreaterThan(waitMs - 5);
 }
@@ -64,7 +64,7 @@ describe('ManagedProcess', () => {
     process.kill(pid, 'SIGKILL');
     await vi.waitFor(
       () => expect(managed.status).toMatchObject({ state: 'up', restarts: 1, lastExit: 'SIGKILL' }),
-      5000,
+      10_000,
     );
     expect(managed.status.pid).not.toBe(pid);
   });
@@ -104,13 +104,13 @@ describe('ManagedProcess', () => {
     prepare = () => new Promise((resolve) => gates.push(resolve));
     managed.hold();
     const first = managed.release(100);
-    await vi.waitFor(() => expect(gates).toHaveLength(1));
+    await vi.waitFor(() => expect(gates).toHaveLength(1), 5000);
     managed.hold(); // nothing runs yet that could be killed
     gates[0]?.();
     await first;
     expect(managed.status).toMatchObject({ state: 'held', pid: null });
     prepare = async () => {};
-    await managed.release(5000);
+    await managed.release(10_000);
     expect(managed.status).toMatchObject({ state: 'up', restarts: 1 });
   });
 
@@ -122,7 +122,7 @@ describe('ManagedProcess', () => {
     });
     await managed.start();
     process.kill(managed.status.pid ?? 0, 'SIGKILL');
-    await vi.waitFor(() => expect(managed.status).toMatchObject({ state: 'up', restarts: 1 }), 5000);
+    await vi.waitFor(() => expect(managed.status).toMatchObject({ state: 'up', restarts: 1 }), 10_000);
     await managed.stop();
     expect(reasons).toEqual(['SIGKILL', null]);
   });
@@ -132,8 +132,8 @@ describe('ManagedProcess', () => {
     await managed.start();
     managed.hold();
     managed.pause();
-    await managed.release(5000);
-    await vi.waitFor(() => expect(managed.status.state).toBe('paused'));
+    await managed.release(10_000);
+    await vi.waitFor(() => expect(managed.status.state).toBe('paused'), 5000);
     managed.resume();
     expect(managed.status.state).toBe('up');
   });
@@ -149,12 +149,12 @@ describe('ManagedProcess', () => {
     const stateOf = () =>
       execFileSync('ps', ['-o', 'state=', '-p', String(forked)], { encoding: 'utf8' }).trim();
     managed.pause();
-    await vi.waitFor(() => expect(stateOf()).toMatch(/^T/));
+    await vi.waitFor(() => expect(stateOf()).toMatch(/^T/), 5000);
     managed.resume();
-    await vi.waitFor(() => expect(stateOf()).toMatch(/^S/));
+    await vi.waitFor(() => expect(stateOf()).toMatch(/^S/), 5000);
     managed.pause();
     managed.hold();
-    await vi.waitFor(() => expect(identityOf(forked)).toBeUndefined());
+    await vi.waitFor(() => expect(identityOf(forked)).toBeUndefined(), 5000);
     await rm(dirname(file), { recursive: true });
   });
 
@@ -165,8 +165,8 @@ describe('ManagedProcess', () => {
     const states: string[] = [];
     managed.on('changed', ({ status }) => states.push(status.state));
     managed.hold();
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false));
-    await managed.release(5000);
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), 5000);
+    await managed.release(10_000);
     expect(managed.status.state).toBe('up');
     expect(states).toEqual(['held', 'starting', 'up']);
   });
@@ -200,7 +200,7 @@ describe('ManagedProcess', () => {
       if (status.state === 'down') exits.push(status.lastExit);
     });
     process.kill(managed.status.pid ?? 0, 'SIGKILL');
-    await vi.waitFor(() => expect(managed.status).toMatchObject({ state: 'up', restarts: 2 }), 10_000);
+    await vi.waitFor(() => expect(managed.status).toMatchObject({ state: 'up', restarts: 2 }), 20_000);
     expect(exits).toEqual(['SIGKILL', 'exit code 2']);
     expect(misconfigured).toBe(false);
     await rm(folder, { recursive: true });

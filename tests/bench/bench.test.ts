@@ -7,7 +7,7 @@ import type { Machine } from './report-machine.ts';
 import { MAIN, smokeOf } from './smoke.ts';
 
 describe('npm run bench', () => {
-  it('measures, prints and writes what it measured', { timeout: 60_000 }, () => {
+  it('measures, prints and writes what it measured', { timeout: 180_000 }, () => {
     smokeOf(['policies', 'proxy']);
   });
 

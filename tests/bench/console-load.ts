@@ -18,7 +18,7 @@ const LEFT_PIXELS = 60;
 function isDrawn({ leftPixels, whole }: { leftPixels: number; whole: boolean }): number | false {
   const charts = [...document.querySelectorAll('figure[data-testid^="chart-"]')];
   const drawn = charts.filter((chart) =>
-    [...chart.querySelectorAll('path.recharts-curve')].some((path) => {
+    [...chart.querySelectorAll('path[data-series]')].some((path) => {
       const from = Number.parseFloat((path.getAttribute('d') ?? '').slice(1));
       return whole ? from <= leftPixels : from >= 0;
     }),

@@ -77,12 +77,12 @@ describe('the worked example of docs/adding-a-fault.md', () => {
     expect(() => readFileSync(join(ROOT, TYPE_FILE))).toThrow('ENOENT');
   });
 
-  it('passes the type checker as it stands', { timeout: 60_000 }, async () => {
+  it('passes the type checker as it stands', { timeout: 180_000 }, async () => {
     await inCopy('tsc', '-p', 'tsconfig.example.json', '--incremental', 'false');
   });
 
   it('acts on a real service through a real proxy, and what holds for every type holds for it', {
-    timeout: 60_000,
+    timeout: 180_000,
   }, async () => {
     await inCopy('vitest', 'run', '--reporter=json', '--outputFile=report.json');
     const { testResults } = JSON.parse(readFileSync(join(copy, 'report.json'), 'utf8')) as {

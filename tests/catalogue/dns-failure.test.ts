@@ -197,21 +197,22 @@ describe('dns_failure', () => {
 
   it('delays new connections by what was asked, within 10 %', () =>
     withNames(async ({ at, arm, injector }) => {
-      const shortest = async () => {
-        const times: number[] = [];
-        for (let n = 0; n < 4; n++) {
-          const startedMs = performance.now();
-          expect(await connects(at, 'redis')).toBe('connected');
-          times.push(performance.now() - startedMs);
-        }
-        return Math.min(...times);
+      const took = async () => {
+        const startedMs = performance.now();
+        expect(await connects(at, 'redis')).toBe('connected');
+        return performance.now() - startedMs;
       };
-      const plainMs = await shortest();
+      const plain: number[] = [];
+      while (plain.length < 4) plain.push(await took());
+      const plainMs = Math.min(...plain);
       await arm({ answer: 'late', delayMs: 300 });
-      const addedMs = (await shortest()) - plainMs;
-      expect(addedMs).toBeGreaterThan(270);
-      expect(addedMs).toBeLessThan(330);
-      expect(injector.activity()[0]?.hitsByKind).toEqual({ 'lookup redis': 4 });
+      const late: number[] = [];
+      // None may be too early; a busy machine makes some of them later than they were made.
+      const addedMs = () => Math.min(...late) - plainMs;
+      while (late.length < 4 || (addedMs() >= 330 && late.length < 30)) late.push(await took());
+      expect(Math.min(...late)).toBeGreaterThan(295);
+      expect(addedMs()).toBeLessThan(330);
+      expect(injector.activity()[0]?.hitsByKind).toEqual({ 'lookup redis': late.length });
     }));
 
   it('says that there is no such name, or nothing; what it keeps back is answered truly at its end', () =>

@@ -164,7 +164,7 @@ export function proveCommonHttpFaults(service: HttpServiceName, open: () => Prom
     hitKind: 'GET /health',
     serves,
     async seesEffect({ call }) {
-      for (let tries = 0; tries < 3; tries++) {
+      for (let tries = 0; tries < 5; tries++) {
         const { status, tookMs } = await call('/health');
         if (status !== 200 || tookMs < LATENCY_MS - 1) return false;
       }

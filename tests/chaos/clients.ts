@@ -27,10 +27,10 @@ export const makeFrame = (number = 14): Frame => ({
 export const makePair = (): Frame[] => [makeFrame(14), makeFrame(15)];
 
 export const detectorOf = (system: System) =>
-  new Detector({ ...system.wiring.proxied.yolo26, connectMs: 500 });
+  new Detector({ ...system.wiring.proxied.yolo26, connectMs: 2000 });
 
 export const languageModelOf = (system: System, maxTokens = 100) =>
-  new LanguageModel({ ...system.wiring.proxied.nemotron, connectMs: 500, maxTokens });
+  new LanguageModel({ ...system.wiring.proxied.nemotron, connectMs: 2000, maxTokens });
 
 /** A breaker as the pipeline's, that tries again sooner; with what it went through. */
 export function makeBreaker(
@@ -41,7 +41,7 @@ export function makeBreaker(
   const path: string[] = ['CLOSED'];
   const breaker = new CircuitBreaker(name, {
     ...BREAKER_PROFILES.test[name],
-    recoveryTimeoutMs: 300,
+    recoveryTimeoutMs: 1000, // what is looked at while it is OPEN is looked at in time on a busy machine
     ...(name === 'yolo26' ? { isFailure: isDetectorFailure } : {}),
     ...options,
   });

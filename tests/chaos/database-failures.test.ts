@@ -13,9 +13,9 @@ import {
   directRedis,
   factsSince,
   healthOf,
-  logSince,
   managerOfDatabase,
   reportOf,
+  untilLogHas,
   untilModeOf,
   viewerOf,
 } from './real-parts.ts';
@@ -94,9 +94,8 @@ describe('database failures', () => {
         expect(await factsSince(system, fault, 'serviceChanged')).toContainEqual(
           expect.objectContaining({ service: 'database', healthy: false, origin: 'injected' }),
         );
-        expect(logSince(system, since)).toContainEqual(
-          expect.objectContaining({ service: 'database', healthy: false, origin: 'injected' }),
-        );
+        const told = { service: 'database', healthy: false, origin: 'injected' };
+        await untilLogHas(system, since, expect.objectContaining(told));
       },
       recovery: () => untilHealthy(true).then(() => {}),
     });
@@ -427,7 +426,7 @@ describe('database failures', () => {
           error: expect.stringContaining(text),
         });
         expect(await factsSince(system, fault, 'serviceChanged')).toContainEqual(told);
-        expect(logSince(system, since)).toContainEqual(told);
+        await untilLogHas(system, since, told);
       },
       recovery: async () => {
         expect((await rounds(1))[0]?.error).toBeNull();

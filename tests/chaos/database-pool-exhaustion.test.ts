@@ -56,12 +56,18 @@ const answers = async (database: Database) => {
   await expect(database.query('SELECT 2 AS two')).resolves.toEqual([{ two: 2 }]);
 };
 
-const untilLogged = (since: number, msg: string) =>
-  until(`“${msg}” is logged`, 10_000, () => logSince(system, since).find((record) => record['msg'] === msg));
+const untilLogged = (
+  since: number,
+  msg: string,
+  fits: (record: Record<string, unknown>) => boolean = () => true,
+) =>
+  until(`“${msg}” is logged`, 10_000, () =>
+    logSince(system, since).find((record) => record['msg'] === msg && fits(record)),
+  );
 
 describe('database pool exhaustion', () => {
   scenario('concurrent-queries-with-small-pool-queue', async (prove) => {
-    const database = databaseThrough(system, { size: 5, overflow: 5 });
+    const database = databaseThrough(system, { size: 5, overflow: 5, checkoutMs: 10_000 });
     await prove({
       faults: await slowed(60),
       behaviour: async () => {
@@ -77,7 +83,15 @@ describe('database pool exhaustion', () => {
   });
 
   scenario('pool-timeout-triggers-graceful-error', async (prove) => {
-    const database = databaseThrough(system, { size: 1, overflow: 1, checkoutMs: 600 });
+    const database = databaseThrough(system, {
+      size: 1,
+      overflow: 1,
+      checkoutMs: 600,
+      queryMs: 8000,
+      overflowIdleMs: 60_000,
+    });
+    // Made before, so that it is not the making that takes too long.
+    await until('both connections are there', 10_000, () => pidsOf(database, 2));
     await prove({
       faults: await slowed(1800),
       behaviour: async () => {
@@ -123,9 +137,13 @@ describe('database pool exhaustion', () => {
     await prove({
       faults: fault,
       behaviour: async () => {
-        const record = await untilLogged(since, 'a database connection is held for too long');
+        // After a pause of its process the pipeline may tell of others, too.
+        const record = await untilLogged(
+          since,
+          'a database connection is held for too long',
+          ({ callSite }) => String(callSite).includes('pool-faults.ts'),
+        );
         expect(record['heldMs']).toBeGreaterThanOrEqual(800);
-        expect(record['callSite']).toContain('pool-faults.ts');
         await until('the alert is told', 5000, async () =>
           (await factsSince(system, fault, 'alert')).some(({ code }) => code === 'CONNECTION_LEAK'),
         );
@@ -156,7 +174,7 @@ describe('database pool exhaustion', () => {
   });
 
   scenario('long-query-cancelled-after-timeout', async (prove) => {
-    const database = databaseThrough(system, { statementMs: 100, queryMs: 2000, size: 1, overflow: 1 });
+    const database = databaseThrough(system, { statementMs: 500, queryMs: 4000, size: 1, overflow: 1 });
     await prove({
       faults: await slowed(50),
       behaviour: async () => {
@@ -164,8 +182,12 @@ describe('database pool exhaustion', () => {
         await expect(database.query('SELECT pg_sleep(5) /* scenario */')).rejects.toMatchObject({
           code: '57014',
         });
-        const rows = await system.sql('SELECT state FROM pg_stat_activity WHERE pid = $1', [pid]);
-        expect(rows).toEqual([{ state: 'idle' }]); // cancelled, not abandoned
+        // Cancelled, not abandoned: long before the 5 s are over. The error comes before its process is idle.
+        await until('its process is idle', 3000, async () => {
+          const rows = await system.sql('SELECT state FROM pg_stat_activity WHERE pid = $1', [pid]);
+          expect(rows).toEqual([{ state: 'idle' }]);
+          return true;
+        });
         expect(await pidOf(database)).toBe(pid);
       },
       recovery: () => answers(database),
@@ -181,9 +203,13 @@ describe('database pool exhaustion', () => {
     await prove({
       faults: fault,
       behaviour: async () => {
-        const record = await untilLogged(since, 'slow query');
-        expect(record).toMatchObject({ level: 40, sql: expect.stringContaining('uploads') });
-        expect(record['durationMs']).toBeGreaterThanOrEqual(300);
+        // On a busy machine others are slow as well, and by less.
+        const record = await untilLogged(
+          since,
+          'slow query',
+          ({ sql, durationMs }) => String(sql).includes('uploads') && Number(durationMs) >= 300,
+        );
+        expect(record).toMatchObject({ level: 40 });
       },
       recovery: async () => {
         const stored = async () =>
@@ -251,14 +277,14 @@ describe('database pool exhaustion', () => {
   });
 
   scenario('overflow-connections-created-under-pressure', async (prove) => {
-    const database = databaseThrough(system, { size: 2, overflow: 3 });
+    const database = databaseThrough(system, { size: 2, overflow: 3, checkoutMs: 10_000 });
     await prove({
       faults: await slowed(300),
       behaviour: async () => {
         const pids = pidsOf(database, 5);
         expect(database.status()).toMatchObject({ active: 5, overflow: 3, waiting: 0 });
         expect(new Set(await pids).size).toBe(5);
-        await until('the overflow is closed', 3000, () => database.status().overflow === 0 || undefined);
+        await until('the overflow is closed', 10_000, () => database.status().overflow === 0 || undefined);
         expect(database.status()).toMatchObject({ active: 0, idle: 2 });
       },
       recovery: () => answers(database),
@@ -309,9 +335,11 @@ describe('database pool exhaustion', () => {
         const record = await untilLogged(since, 'database is down');
         expect(record).toMatchObject({ level: 40, service: 'database', healthy: false, origin: 'injected' });
         const alert = await until('the alert is told', 5000, async () =>
-          (await factsSince(system, fault, 'alert')).find(({ code }) => code === 'SERVICE_DOWN'),
+          (await factsSince(system, fault, 'alert')).find(
+            ({ code, service }) => code === 'SERVICE_DOWN' && service === 'database',
+          ),
         );
-        expect(alert).toMatchObject({ service: 'database', count: 2 });
+        expect(alert).toMatchObject({ count: 2 });
       },
       recovery: () =>
         until('the database is up', 10_000, async () => {
@@ -434,10 +462,10 @@ describe('database pool exhaustion', () => {
   });
 
   scenario('long-transaction-times-out', async (prove) => {
-    const database = databaseThrough(system, { statementMs: 900, queryMs: 1000 });
+    const database = databaseThrough(system, { statementMs: 2400, queryMs: 2500 });
     const write = () => database.transaction((tx) => note(tx, 'long'));
     await prove({
-      faults: await slowed(2500),
+      faults: await slowed(6000),
       behaviour: async () => {
         await expect(write()).rejects.toThrow('Query read timeout');
         expect(database.status()).toMatchObject({ active: 0, idle: 0 }); // the connection went with it
@@ -451,13 +479,13 @@ describe('database pool exhaustion', () => {
   });
 
   scenario('idle-in-transaction-timeout', async (prove) => {
-    const database = databaseThrough(system, { idleInTransactionMs: 500 });
+    const database = databaseThrough(system, { idleInTransactionMs: 2000 });
     let endedByServer = false;
     const idle = () =>
       database.transaction(async (tx) => {
         await note(tx, 'idle');
         const pid = await pidOf(tx);
-        await until('the server has ended it', 3000, async () => !(await isServed(pid)) || undefined);
+        await until('the server has ended it', 10_000, async () => !(await isServed(pid)) || undefined);
         endedByServer = true;
         await tx.query('SELECT 2');
       });

@@ -14,7 +14,7 @@ import { INTAKE_DEFAULTS } from '#server/pipeline/intake/intake-options.ts';
 import { ROOT, type System, startSystem, systemEnvironment } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 import { deadLetters, quarantined } from '#tests/support/witness.ts';
-import { calmScenariosOf, logSince, makeFolder, reportOf } from './real-parts.ts';
+import { calmScenariosOf, logSince, makeFolder, reportOf, untilLogHas } from './real-parts.ts';
 
 const { stableMs, uploadTimeoutMs, retryMs } = INTAKE_DEFAULTS.test;
 const SEEN_MS = 15_000;
@@ -172,7 +172,10 @@ describe('ftp failures', () => {
         held = await untilHeld(fault, 'UPLOAD_TIMEOUT', () => true);
         await expectRejected(held, fault);
         expect(held).toMatchObject({ uploadId: null, message: `no bytes for ${uploadTimeoutMs} ms` });
-        expect((await filesIn('incoming')).filter((name) => name.includes(held.name))).toEqual([]);
+        // Its camera sends it again at once: that file is there for as long as it takes.
+        await until('no half is left behind', SEEN_MS, async () =>
+          (await filesIn('incoming')).every((name) => !name.includes(held.name)),
+        );
       },
       recovery: () => untilSentAgain(held),
     });
@@ -186,9 +189,8 @@ describe('ftp failures', () => {
       behaviour: async () => {
         const [alert] = await untilAlert(fault, 'UPLOAD_TIMEOUTS');
         expect(alert).toMatchObject({ service: 'ftp', count: 5, text: '5 uploads in a row timed out' });
-        expect(logSince(system, fault.startedAt)).toContainEqual(
-          expect.objectContaining({ code: 'UPLOAD_TIMEOUTS', count: 5 }),
-        );
+        const told = { code: 'UPLOAD_TIMEOUTS', count: 5 };
+        await untilLogHas(system, fault.startedAt, expect.objectContaining(told));
         await until('each is in quarantine', SEEN_MS, () => halves().length >= 5);
         expect(new Set(halves().map(({ code }) => code))).toEqual(new Set(['UPLOAD_TIMEOUT']));
       },
@@ -246,47 +248,59 @@ describe('ftp failures', () => {
     const fault = await system.startFault('network', 'bandwidth', {
       params: { rateKibPerSecond: 16, services: ['ftp'] },
     });
-    const frame = await makeFrame();
-    const copy = join(system.dataDir, 'inbox', 'copied-by-hand.jpg');
     const accepted = (name: string) => logOf(fault, 'upload accepted').find((each) => each['name'] === name);
+    /** Uploads a frame; somebody copies what has arrived so far into the inbox, as slowly as it comes. */
+    const copySlowly = async (attempt: number) => {
+      const frame = await makeFrame();
+      const [name, copyName] = [`slow-${attempt}.jpg`, `copied-by-hand-${attempt}.jpg`];
+      const copy = join(system.dataDir, 'inbox', copyName);
+      const client = await connect();
+      const reply = client.store(name, frame);
+      let copied = 0;
+      let changedAt = 0;
+      let restedMs = 0;
+      const sizes = new Set<number>();
+      await until(
+        'the last byte is there',
+        SEEN_MS,
+        async () => {
+          const here = accepted(name) ? frame.length : await arriving(name);
+          const arrived = Math.max(copied, here); // for a moment it is in neither place
+          if (arrived > copied) {
+            await appendFile(copy, frame.subarray(copied, arrived));
+            if (copied > 0) restedMs = Math.max(restedMs, Date.now() - changedAt);
+            changedAt = Date.now();
+          }
+          copied = arrived;
+          sizes.add(arrived);
+          return copied === frame.length;
+        },
+        20,
+      );
+      return { frame, copyName, changedAt, restedMs, sizes, id: idIn(await reply) };
+    };
+    let copied: Awaited<ReturnType<typeof copySlowly>>;
     await prove({
       faults: fault,
       behaviour: async () => {
-        const client = await connect();
-        const reply = client.store('slow.jpg', frame);
-        // Somebody copies what has arrived so far into the inbox, as slowly as it comes.
-        let copied = 0;
-        let changedAt = 0;
-        const sizes = new Set<number>();
-        await until(
-          'the last byte is there',
-          SEEN_MS,
-          async () => {
-            const here = accepted('slow.jpg') ? frame.length : await arriving('slow.jpg');
-            const arrived = Math.max(copied, here); // for a moment it is in neither place
-            if (arrived > copied) {
-              await appendFile(copy, frame.subarray(copied, arrived));
-              changedAt = Date.now();
-            }
-            copied = arrived;
-            sizes.add(arrived);
-            return copied === frame.length;
-          },
-          20,
-        );
+        copied = await copySlowly(1);
+        // Had it rested for so long, as on a busy machine, it would rightly have been taken before its end.
+        for (let attempt = 2; copied.restedMs >= stableMs - 50 && attempt <= 4; attempt++)
+          copied = await copySlowly(attempt);
+        const { frame, copyName, changedAt, sizes, id } = copied;
         expect(sizes.size).toBeGreaterThan(5);
-        const direct = await untilStored(idIn(await reply));
+        const direct = await untilStored(id);
         expect(Number(direct.size_bytes)).toBe(frame.length);
-        const taken = await until('the copy was taken', SEEN_MS, () => accepted('copied-by-hand.jpg'));
+        const taken = await until('the copy was taken', SEEN_MS, () => accepted(copyName));
         expect(taken['sizeBytes']).toBe(frame.length);
         expect(Date.parse(String(taken['time'])) - changedAt).toBeGreaterThan(stableMs - 10);
       },
       recovery: async () => {
         const [row] = await until('the copy has its row', SEEN_MS, async () => {
-          const rows = await rowsOf('name', 'copied-by-hand.jpg');
+          const rows = await rowsOf('name', copied.copyName);
           return rows.length > 0 ? rows : undefined;
         });
-        expect(row).toMatchObject({ status: 'duplicate', size_bytes: String(frame.length) });
+        expect(row).toMatchObject({ status: 'duplicate', size_bytes: String(copied.frame.length) });
         await takesFrames();
       },
     });
@@ -355,9 +369,8 @@ describe('ftp failures', () => {
         held = await untilHeld(fault, 'DISK_FULL', (name) => name === 'copy.jpg');
         await expectRejected(held, fault);
         expect(held.bytes.length).toBeGreaterThanOrEqual(half);
-        expect(logOf(fault, 'upload could not be stored')).toContainEqual(
-          expect.objectContaining({ err: expect.objectContaining({ code: 'ENOSPC' }) }),
-        );
+        const told = { msg: 'upload could not be stored', err: expect.objectContaining({ code: 'ENOSPC' }) };
+        await untilLogHas(system, fault.startedAt, expect.objectContaining(told));
         expect(await untilAlert(fault, 'DISK_FULL')).toHaveLength(1);
         await untilRefused(452);
         const before = seen();
@@ -392,7 +405,8 @@ describe('ftp failures', () => {
       behaviour: async () => {
         const text = 'disk space is low (5.0 % free)';
         expect(await untilAlert(fault, 'DISK_LOW')).toEqual([expect.objectContaining({ count: 1, text })]);
-        expect(logOf(fault, text)).toContainEqual(expect.objectContaining({ freeRatio: 0.05 }));
+        const told = { msg: text, freeRatio: 0.05 };
+        await untilLogHas(system, fault.startedAt, expect.objectContaining(told));
         await takesFrames();
         expect(await alertsSince(fault, 'DISK_FULL')).toEqual([]);
       },
@@ -413,12 +427,16 @@ describe('ftp failures', () => {
       faults: fault,
       behaviour: async () => {
         expect(await untilAlert(fault, 'UPLOAD_STUCK')).toMatchObject([{ service: 'ftp', count: 5 }]);
-        const tries = logOf(fault, 'upload not handed over, to be tried again').slice(0, 5);
+        const tries = await until('five tries are logged', SEEN_MS, () => {
+          const all = logOf(fault, 'upload not handed over, to be tried again');
+          const own = all.filter((each) => each['uploadId'] === id).slice(0, 5);
+          return own.length === 5 ? own : undefined;
+        });
         expect(tries.map(({ attempts, delayMs }) => [attempts, delayMs])).toEqual(
           [1, 2, 3, 4, 5].map((attempt) => [attempt, retryMs * 2 ** (attempt - 1)]),
         );
         for (const each of tries)
-          expect(each).toMatchObject({ uploadId: id, err: expect.objectContaining({ code: 'EACCES' }) });
+          expect(each).toMatchObject({ err: expect.objectContaining({ code: 'EACCES' }) });
         await takesFrames(); // the others are not held up
         expect(await filesIn('inbox')).toContain(`${id}.jpg`);
         expect(await rowsOf('upload_id', id)).toEqual([]);
@@ -497,7 +515,8 @@ describe('ftp failures', () => {
     const match = { file: 'vanishing' };
     const locked = await system.startFault('ftp', 'permission_denied', { params: { step: 'read' }, match });
     const id = await upload('vanishing.jpg', await makeFrame());
-    const tries = () => logOf(locked, 'upload not handed over, to be tried again');
+    const tries = () =>
+      logOf(locked, 'upload not handed over, to be tried again').filter((each) => each['uploadId'] === id);
     await until('it is being tried again', SEEN_MS, () => tries().length >= 2);
     const deleted = await system.startFault('ftp', 'file_deleted', { ratio: 1, match });
     await prove({
@@ -505,13 +524,15 @@ describe('ftp failures', () => {
       behaviour: async () => {
         await untilAlert(deleted, 'UPLOAD_DELETED');
         expect(await droppedReason(id)).toBe(`file deleted by a fault ${faultMark(deleted.id)}`);
+        const ends = () => logOf(deleted, 'upload deleted by a fault');
+        await until('its end is logged', SEEN_MS, () => ends().length > 0);
         const count = tries().length;
         const last = tries().at(-1);
         const nextAt = Date.parse(String(last?.['time'])) + 2 * Number(last?.['delayMs']) + 1000;
         await until('another try would be due', SEEN_MS, () => Date.now() > nextAt);
         await takesFrames();
         expect(tries()).toHaveLength(count);
-        expect(logOf(deleted, 'upload deleted by a fault')).toHaveLength(1);
+        expect(ends()).toHaveLength(1);
         expect(await filesIn('inbox')).not.toContain(`${id}.jpg`);
       },
       recovery: () => takesFrames('vanishing-no-more.jpg'),
@@ -590,7 +611,7 @@ describe('ftp failures', () => {
           detection: null,
           events: 0,
         });
-        expect(queuedSince(fault)).toContain(original.upload_id);
+        await until('the original is queued', SEEN_MS, () => queuedSince(fault).includes(original.upload_id));
         expect(queuedSince(fault)).not.toContain(copy.uploadId);
         await until('its file is gone', SEEN_MS, async () => {
           return !(await filesIn('inbox')).includes(`${copy.uploadId}.jpg`);

@@ -65,7 +65,7 @@ const untilGpu = (what: string, fits: (gpu: GpuStatus) => boolean) =>
 async function health(
   model: ModelName = 'yolo26',
 ): Promise<{ status: number; body: Record<string, unknown> }> {
-  const call = { method: 'GET', path: '/health', connectMs: 500, timeoutMs: 2000 } as const;
+  const call = { method: 'GET', path: '/health', connectMs: 2000, timeoutMs: 5000 } as const;
   const { status, body } = await httpCall({ ...system.wiring.proxied[model], ...call });
   return { status, body: JSON.parse(body) as Record<string, unknown> };
 }
@@ -394,7 +394,7 @@ describe('gpu runtime failures', () => {
     await prove({
       faults: await system.startFault('gpu', 'inference_timeout', {
         params: { deadlineMs: 100 },
-        failFirst: 4,
+        failFirst: 6, // the pipeline takes some: its breaker opens before it has taken all
       }),
       behaviour: async () => {
         const waits: number[] = [];

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { io, type Socket } from 'socket.io-client';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { DegradationManager, type DegradationOptions } from '#lib/chaos/degradation/degradation-manager.ts';
 import type { FallbackPrimary } from '#lib/chaos/fallback/fallback-chain.ts';
 import type { FallbackJob } from '#lib/chaos/fallback/fallback-job.ts';
@@ -142,29 +142,34 @@ export async function healthOf(system: System, name: string): Promise<ServiceHea
   return found;
 }
 
-/** Facts of one type since a fault was started. */
+/** Facts of one type since a fault was started; some come with its arming, before its start is told. */
 export async function factsSince<T extends FactType>(
   system: System,
-  { id }: Fault,
+  { startedAt }: Fault,
   type: T,
 ): Promise<FactData[T][]> {
-  const facts = await system.facts();
-  const start = facts.findIndex((fact) => fact.type === 'faultStarted' && fact.data.fault.id === id);
-  return facts
-    .slice(start)
-    .filter((fact) => fact.type === type)
+  return (await system.facts())
+    .filter((fact) => fact.type === type && fact.at >= startedAt)
     .map(({ data }) => data as FactData[T]);
 }
 
-/** Log records of the pipeline since `since`, epoch ms. */
+/** Log records of the pipeline since `since`, epoch ms. They come through the supervisor, later than facts and rows. */
 export function logSince(system: System, since: number): Record<string, unknown>[] {
   return system.log('pipeline').filter(({ time }) => Date.parse(String(time)) >= since);
+}
+
+/** Once the pipeline has logged such a record since `since`. */
+export async function untilLogHas(system: System, since: number, record: unknown): Promise<void> {
+  await until('the pipeline has logged it', 10_000, () => {
+    expect(logSince(system, since)).toContainEqual(record);
+    return true;
+  });
 }
 
 /** A manager of the test's own that asks PostgreSQL through its proxy, as the pipeline's does. */
 export function managerOfDatabase(
   system: System,
-  { checkMs = 2000, ...options }: { checkMs?: number } & Partial<DegradationOptions> = {},
+  { checkMs = 8000, ...options }: { checkMs?: number } & Partial<DegradationOptions> = {},
 ) {
   const { proxied, databaseUser, databasePassword, databaseName } = system.wiring;
   const probe = new DatabaseProbe({

@@ -202,4 +202,23 @@ describe('the console for everybody', () => {
       }
     },
   );
+
+  it.each(['/', '/wall'])('has none on %s either while nothing is heard', async (path) => {
+    const pid = await system.pid('control');
+    for (const theme of ['dark', 'light'] as const) {
+      await page.evaluate((name) => localStorage.setItem('brownout.theme', name), theme);
+      await page.goto(`${system.url}${path}`);
+      const live = page.getByTestId('live-status');
+      await page.locator('[data-testid="mode"]:not([data-mode="UNKNOWN"])').waitFor({ timeout: 20_000 });
+      process.kill(pid, 'SIGSTOP');
+      try {
+        await until('it is stale', 10_000, async () => (await live.getAttribute('data-state')) !== 'live');
+        await page.locator('[data-testid="mode"].stale').waitFor();
+        expect(await axeViolations(page), theme).toEqual([]);
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      await until('it is live again', 20_000, async () => (await live.getAttribute('data-state')) === 'live');
+    }
+  });
 });

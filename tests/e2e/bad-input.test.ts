@@ -309,7 +309,7 @@ describe('rubbish on a socket', () => {
       { service: {} },
       { service: 'redis', type: 'latency', ratio: 'x' },
     ]) {
-      const answer = await socket.timeout(3000).emitWithAck('fault:start', rubbish);
+      const answer = await socket.timeout(15_000).emitWithAck('fault:start', rubbish);
       expect(answer.ok, JSON.stringify(rubbish)).toBe(false);
       expect(answer.error.code).toBe('INVALID_INPUT');
     }
@@ -317,7 +317,7 @@ describe('rubbish on a socket', () => {
     socket.emit('no:such:event', { a: 1 }, 'x');
     socket.emit('halt:start', 'not a function as acknowledgement', 'x');
     socket.emit('lease', Buffer.alloc(1000));
-    const still = await socket.timeout(3000).emitWithAck('note:add', { text: 'still here' });
+    const still = await socket.timeout(15_000).emitWithAck('note:add', { text: 'still here' });
     expect(still.ok).toBe(true);
     socket.close();
     await until('it is well', 10_000, async () => (await system.api('GET', '/health')).status === 200);
@@ -385,7 +385,7 @@ describe('a page from another origin', () => {
     expect(outcome.bySocket).toBe('refused');
     await page.frameLocator('iframe').locator('body').waitFor();
     await page.evaluate(() => (document.getElementById('halt') as HTMLFormElement).submit());
-    await until('the form was answered', 5000, () =>
+    await until('the form was answered', 15_000, () =>
       page.frames().some((frame) => frame.url().endsWith('/halt')),
     );
     const state = await system.state();

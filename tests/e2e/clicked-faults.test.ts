@@ -48,7 +48,7 @@ describe('a fault clicked in the browser', () => {
       .locator('[data-testid="breaker-yolo26"]:is([data-state="OPEN"],[data-state="HALF_OPEN"])')
       .first()
       .waitFor({ timeout: 10_000 });
-    await untilAttribute(page, 'mode', 'data-mode', 'DEGRADED');
+    await untilAttribute(page, 'mode', 'data-mode', 'DEGRADED', 30_000);
     await switchOffUntilNormal('yolo26', 'timeout');
   });
 
@@ -60,7 +60,7 @@ describe('a fault clicked in the browser', () => {
       );
       return rows.length > 0 ? rows.map((row) => row.event_id) : undefined;
     });
-    await untilAttribute(page, 'mode', 'data-mode', 'DEGRADED');
+    await untilAttribute(page, 'mode', 'data-mode', 'DEGRADED', 30_000);
     await switchOffUntilNormal('nemotron', 'timeout');
   });
 
@@ -71,7 +71,7 @@ describe('a fault clicked in the browser', () => {
       });
       return ((await health.json()) as { sm_clock_mhz: number }).sm_clock_mhz;
     };
-    const before = await clock();
+    const before = await until('the service tells its clock', 15_000, clock);
     await switchOn(page, 'gpu', 'thermal_throttle');
     await until('the clock has fallen', 20_000, async () => (await clock()) < before - 100);
     await until('the page shows it', 15_000, async () => {
@@ -110,7 +110,7 @@ describe('a fault clicked in the browser', () => {
       const queue = (await system.state()).pipeline?.queues.find((each) => each.name === 'detection');
       return (queue?.tiers.memory ?? 0) > 0;
     });
-    await untilAttribute(page, 'mode', 'data-mode', 'MINIMAL');
+    await untilAttribute(page, 'mode', 'data-mode', 'MINIMAL', 30_000);
     await switchOffUntilNormal('redis', 'connection_error');
   });
 
@@ -124,7 +124,7 @@ describe('a fault clicked in the browser', () => {
         (answer.status === 200 && body.stale === true)
       );
     });
-    await untilAttribute(page, 'mode', 'data-mode', 'MINIMAL');
+    await untilAttribute(page, 'mode', 'data-mode', 'MINIMAL', 30_000);
     await switchOffUntilNormal('database', 'connection_error');
   });
 

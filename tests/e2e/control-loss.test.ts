@@ -41,7 +41,7 @@ describe('the control process', () => {
   it('killed with three faults on: all end where they act, and the next start journals them', async () => {
     const ids = await armThree();
     process.kill(await system.pid('control'), 'SIGKILL');
-    await untilPathsAreClean(5000);
+    await untilPathsAreClean(10_000);
     const state = await until('the control process is back', 20_000, () => system.state());
     expect(state.faults).toEqual([]);
     const ended = (await system.facts()).flatMap((fact) =>
@@ -56,7 +56,7 @@ describe('the control process', () => {
     const pid = await system.pid('control');
     process.kill(pid, 'SIGSTOP');
     try {
-      await untilPathsAreClean(5000);
+      await untilPathsAreClean(10_000);
     } finally {
       process.kill(pid, 'SIGCONT');
     }

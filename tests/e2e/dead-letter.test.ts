@@ -35,12 +35,14 @@ describe('a dead letter', () => {
         ['redis', 'database'].map((service) => system.startFault(service, 'process_killed', hold)),
       )),
     );
-    const bothDownAt = await until('both are down', 5000, async () => {
+    // When they went, not when it is heard of: by then the calls that were in hand may have ended.
+    const bothDownAt = await until('both are down', 15_000, async () => {
       const { supervisor } = await system.state();
-      const down = supervisor?.processes.filter(({ state }) => state === 'held').map(({ name }) => name);
-      return down?.sort().join() === 'database,redis' ? Date.now() : undefined;
+      const down = supervisor?.processes.filter(({ state }) => state === 'held') ?? [];
+      const names = down.map(({ name }) => name).sort();
+      return names.join() === 'database,redis' ? Math.max(...down.map(({ since }) => since)) : undefined;
     });
-    const letter = await until('a dead letter is written then', 10_000, async () =>
+    const letter = await until('a dead letter is written then', 20_000, async () =>
       (await letters()).find(({ lastFailedAt }) => lastFailedAt > bothDownAt),
     );
     expect(letter).toMatchObject({ queue: 'detection', error: { status: 422 } });
@@ -70,7 +72,7 @@ describe('a dead letter', () => {
       );
       return rows.length === 1;
     });
-    await until('its record is closed', 5000, () => recordsOf(letter.id).at(-1)?.op === 'resolved');
+    await until('its record is closed', 15_000, () => recordsOf(letter.id).at(-1)?.op === 'resolved');
     expect(recordsOf(letter.id).map(({ op }) => op)).toEqual(['put', 'redriven', 'resolved']);
     expect((await letters()).some(({ id }) => id === letter.id)).toBe(false);
   });
@@ -85,7 +87,7 @@ async function killEverything(): Promise<void> {
   const { supervisor } = await system.state();
   const pids = [system.supervisorPid, ...(supervisor?.processes ?? []).flatMap(({ pid }) => pid ?? [])];
   signalTree(system.supervisorPid, 'SIGKILL');
-  await until('nothing runs', 5000, () => !pids.some(isAlive));
+  await until('nothing runs', 15_000, () => !pids.some(isAlive));
 }
 
 /** What the store's file says about a letter, in order. */

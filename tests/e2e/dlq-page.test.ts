@@ -89,7 +89,7 @@ describe('/dlq', () => {
     const again = await refuseFrames();
     const row = page.getByTestId('dlq-letter').first();
     const id = (await row.getAttribute('data-id')) ?? '';
-    await row.getByTestId('dlq-redrive').click();
+    await page.locator(`[data-testid="dlq-letter"][data-id="${id}"]`).getByTestId('dlq-redrive').click();
     await until('it has come back', 20_000, async () => {
       const letter = (await lettersOf()).find((each) => each.id === id);
       return letter?.redrives === 1;
@@ -124,9 +124,12 @@ describe('/dlq', () => {
       ]);
       return rows.length === uploads.length;
     });
-    const told = (await system.facts(seq)).flatMap((fact) =>
-      fact.type === 'deadLetterTask' ? [fact.data.task.state] : [],
-    );
+    const told = await until('the end of the task is told', 10_000, async () => {
+      const states = (await system.facts(seq)).flatMap((fact) =>
+        fact.type === 'deadLetterTask' ? [fact.data.task.state] : [],
+      );
+      return states.at(-1) === 'done' ? states : undefined;
+    });
     expect(told).toEqual(['running', 'cancelled', 'running', 'done']);
   });
 
@@ -234,18 +237,20 @@ async function lettersOf(faultId?: string): Promise<DeadLetter[]> {
   return found;
 }
 
-/** Frames that were in hand when the fault ended have become letters, or not. */
+/** Frames that were in hand when the fault ended have become letters, or not; one look can fall into a pause. */
 async function untilStill(): Promise<void> {
   let last = -1;
+  let same = 0;
   await until(
     'no letter comes any more',
-    20_000,
+    30_000,
     async () => {
       const before = last;
       last = await total();
-      return before === last;
+      same = before === last ? same + 1 : 0;
+      return same >= 3;
     },
-    2000,
+    1000,
   );
 }
 

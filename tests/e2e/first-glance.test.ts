@@ -90,7 +90,7 @@ describe('the seven questions of a first glance', () => {
 
   it('are answered after a halt, with who did it', async () => {
     await page.getByTestId('halt-button').click();
-    const halted = await until('everything is halted', 5_000, async () => (await now()).halted ?? undefined);
+    const halted = await until('everything is halted', 15_000, async () => (await now()).halted ?? undefined);
     const at = new Date(halted.at).toTimeString().slice(0, 8);
     await expectAnswers({
       told: now,

@@ -59,7 +59,7 @@ describe('the work ledger', () => {
     await page
       .getByTestId('urgent')
       .filter({ hasText: `LEDGER 1 lost: ${id}` })
-      .waitFor({ timeout: 5_000 });
+      .waitFor({ timeout: 15_000 });
     const [red, green, blue] = await sentence.evaluate((element) => {
       const marked = element.querySelector('[data-loss]') ?? element;
       const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });

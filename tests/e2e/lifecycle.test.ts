@@ -4,7 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ROOT, startSystem, systemEnvironment } from '#tests/support/system.ts';
+import { isAlive } from '#tests/support/is-alive.ts';
+import { ROOT, type System, startSystem, systemEnvironment } from '#tests/support/system.ts';
 import { until } from '#tests/support/until.ts';
 
 /** Every process that was started for this data directory, by its environment; the test's own tree included. */
@@ -30,7 +31,28 @@ function processesOf(dataDir: string): string[] {
     ),
   ]
     .filter((pid) => existsSync(`/proc/${pid}`))
-    .map((pid) => `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`);
+    .flatMap((pid) => {
+      try {
+        return [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`];
+      } catch {
+        return []; // it has ended meanwhile
+      }
+    });
+}
+
+async function untilNoneIsLeft(dataDir: string, timeoutMs: number): Promise<void> {
+  await until('its children have ended', timeoutMs, () => {
+    const left = processesOf(dataDir);
+    if (left.length > 0) throw new Error(`still there: ${left.join(', ')}`);
+    return true;
+  });
+}
+
+/** As Ctrl-C does. `stop` would kill after 5 s, and on a busy machine an orderly end takes longer. */
+async function endInOrder(system: System): Promise<number | null> {
+  process.kill(system.supervisorPid, 'SIGINT');
+  await until('the supervisor has ended', 30_000, () => !isAlive(system.supervisorPid));
+  return system.stop();
 }
 
 async function refusal(
@@ -63,8 +85,8 @@ describe('npm start', () => {
     const stored = await first.sql<{ event_id: string }>('select event_id from events order by seq');
     const before = await first.facts();
 
-    expect(await first.stop()).toBe(0);
-    expect(processesOf(first.dataDir)).toEqual([]);
+    expect(await endInOrder(first)).toBe(0);
+    await untilNoneIsLeft(first.dataDir, 3000);
     expect(existsSync(join(first.dataDir, 'lock'))).toBe(false);
 
     const second = await first.restart();
@@ -84,11 +106,7 @@ describe('npm start', () => {
   it('leaves nothing behind when the supervisor is killed, and the next start takes over', async () => {
     const first = await startSystem({ cameraRate: 1 });
     process.kill(first.supervisorPid, 'SIGKILL');
-    await until('its children have ended', 10_000, () => {
-      const left = processesOf(first.dataDir);
-      if (left.length > 0) throw new Error(`still there: ${left.join(', ')}`);
-      return true;
-    });
+    await untilNoneIsLeft(first.dataDir, 20_000);
     const second = await first.restart();
     expect((await second.state()).faults).toEqual([]);
     await second.close();

@@ -47,14 +47,16 @@ async function storyOf(page: Page): Promise<string[]> {
 async function startOwner(): Promise<BareChromium> {
   const owner = await startBareChromium(system.url);
   await pressFault(owner, 'ftp', 'server_error');
+  const fault = await until('the fault is on', 30_000, async () =>
+    (await system.state()).faults.find(({ service }) => service === 'ftp'),
+  );
+  expect(fault.owner.kind).toBe('browser');
   await until('the fault acts', 30_000, () =>
     timeThrough(system, 'ftp').then(
       () => false,
       () => true,
     ),
   );
-  const [fault] = (await system.state()).faults;
-  expect(fault?.owner.kind).toBe('browser');
   return owner;
 }
 
@@ -81,7 +83,10 @@ describe('two browsers, one cut off at random', () => {
     let made = 0;
     const making = (async () => {
       while (made < FACTS) {
-        const fault = await system.startFault('nemotron', 'latency', { params: { latencyMs: 10 } });
+        // One that is not acknowledged within a second is refused; the facts of that count like all others.
+        const fault = await until('the fault is on', 15_000, () =>
+          system.startFault('nemotron', 'latency', { params: { latencyMs: 10 } }),
+        );
         await system.api('POST', '/notes', { text: `note ${made}` });
         await system.stopFault(fault.id);
         made += 3;
@@ -101,7 +106,7 @@ describe('two browsers, one cut off at random', () => {
     const upTo = truth.length;
     expect(upTo).toBeGreaterThanOrEqual(FACTS);
     for (const page of [first, second]) {
-      const seen = await until('the page has every fact', 15_000, async () => {
+      const seen = await until('the page has every fact', 30_000, async () => {
         const lines = (await storyOf(page)).filter((line) => Number.parseInt(line, 10) > fromSeq);
         return lines.length >= upTo ? lines.slice(0, upTo) : undefined;
       });
@@ -118,7 +123,7 @@ describe('two browsers, one cut off at random', () => {
     for (const page of [steady, shaky].flatMap(({ context }) => context.pages().slice(1))) {
       await page
         .locator(`[data-testid="story-line"][data-seq="${warning.seq}"]`)
-        .waitFor({ timeout: 15_000 });
+        .waitFor({ timeout: 30_000 });
     }
   });
 });

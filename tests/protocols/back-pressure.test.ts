@@ -122,14 +122,14 @@ type Flow = Awaited<ReturnType<typeof stuck>>[number];
 
 async function arrivesWhole({ writer, reader, target, sizeBytes }: Flow): Promise<void> {
   target.resume();
-  await vi.waitFor(() => expect(reader.bytes).toBe(sizeBytes), 20_000);
+  await vi.waitFor(() => expect(reader.bytes).toBe(sizeBytes), 60_000);
   expect(reader.digest).toBe(writer.digest);
 }
 
 const ALL = Object.keys(PROTOCOLS);
 
 describe('A writer stops when nobody reads on the other side, and nothing is lost', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, () => {
   it.each(['client', 'server'] as const)('idle, the %s writing', async (from) => {
     const flows = await stuck(ALL, from);

@@ -184,7 +184,7 @@ describe('client and server agree under', () => {
       if (trial.cutsBefore) expect(believed('unknown').filter((key) => present.has(key))).toEqual([]);
       expect([...present].filter((key) => !beliefs.has(key))).toEqual([]);
 
-      const pool = new pg.Pool({ ...config, max: 3 });
+      const pool = new pg.Pool({ ...config, connectionTimeoutMillis: 20_000, max: 3 });
       pool.on('error', () => {});
       pool.on('connect', (client) => client.on('error', () => {}));
       const answers = await Promise.all(

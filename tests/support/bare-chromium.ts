@@ -23,7 +23,7 @@ export interface BareChromium {
 }
 
 /** A question that meets a change of page is never answered. */
-const ANSWER_MS = 3000;
+const ANSWER_MS = 10_000;
 
 interface Reply {
   id?: number;

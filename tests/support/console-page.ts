@@ -12,7 +12,7 @@ export async function switchOn(page: Page, service: string, type: string): Promi
   const button = await faultSwitch(page, service, type);
   await button.click();
   await untilChecked(button, true);
-  await page.getByTestId(`active-fault-${service}-${type}`).waitFor({ timeout: 5000 });
+  await page.getByTestId(`active-fault-${service}-${type}`).waitFor({ timeout: 15_000 });
 }
 
 /** Clicks it off and waits until the page shows it gone. */

@@ -49,7 +49,7 @@ export async function startFreshClone({ installed }: { installed: boolean }): Pr
     });
   } finally {
     process.kill(-(child.pid ?? 0), 'SIGINT'); // as Ctrl-C in a terminal: the whole group
-    await endChild(child, 'SIGCONT');
+    await endChild(child, 'SIGCONT', 30_000);
     await rm(parent, { recursive: true, force: true, maxRetries: 3 });
   }
 }

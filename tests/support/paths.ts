@@ -17,7 +17,7 @@ async function callHttp(system: System, service: 'yolo26' | 'nemotron'): Promise
   const { host, port } = system.wiring.proxied[service];
   const answer = await fetch(`http://${host}:${port}/health`, {
     headers: { connection: 'close' },
-    signal: AbortSignal.timeout(2000),
+    signal: AbortSignal.timeout(4000),
   });
   await answer.arrayBuffer();
   if (!answer.ok) throw new Error(`${service} answers ${answer.status}`);
@@ -30,8 +30,8 @@ async function callRedis(system: System, service: 'redis' | 'pubsub'): Promise<v
     port,
     lazyConnect: true,
     retryStrategy: () => null,
-    connectTimeout: 1000,
-    commandTimeout: 2000,
+    connectTimeout: 4000,
+    commandTimeout: 4000,
   });
   client.on('error', () => {}); // told by the call
   try {

@@ -20,12 +20,16 @@ export function spawnServer({ command, args, cwd, env }: ServerCommand): {
   return { child, output: () => text };
 }
 
-/** Ends a child and resolves once it is gone; kills it after 5 s. */
-export async function endChild(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+/** Ends a child and resolves once it is gone; kills it when that takes longer than `patienceMs`. */
+export async function endChild(
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+  patienceMs = 5000,
+): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill(signal);
-  const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
   await gone;
   clearTimeout(timer);
 }

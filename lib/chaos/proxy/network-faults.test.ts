@@ -81,7 +81,7 @@ describe('bandwidth', () => {
   it('limits each direction of the chosen services, and ends at its TTL', async () => {
     const id = await harness.arm('network', 'bandwidth', {
       params: { rateKibPerSecond: 100, services: ['yolo26'] },
-      ttlMs: 4000,
+      ttlMs: 6000,
     });
     const down = await timed(call(yolo26, '/large', { headers: { connection: 'close' } }));
     expect(down.value).toHaveLength(100 * 1024);
@@ -89,10 +89,12 @@ describe('bandwidth', () => {
     const up = await timed(call(yolo26, '/', { method: 'POST', body: Buffer.alloc(100 * 1024) }));
     expect(up.value).toBe(`got ${100 * 1024}`);
     expect(up.tookMs).toBeGreaterThan(900);
-    expect((await timed(call(nemotron, '/large'))).tookMs).toBeLessThan(500);
+    const isQuick = (proxy: ServiceProxy) =>
+      vi.waitFor(async () => expect((await timed(call(proxy, '/large'))).tookMs).toBeLessThan(500), 8000);
+    await isQuick(nemotron);
     expect(activityOf(id)?.hitsByKind).toEqual({ connection: expect.any(Number) });
-    await vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 5000);
-    expect((await timed(call(yolo26, '/large'))).tookMs).toBeLessThan(500);
+    await vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 12_000);
+    await isQuick(yolo26);
   });
 
   it('slows the sender down instead of buffering, follows a change, and passes on what it took', async () => {
@@ -111,12 +113,12 @@ describe('bandwidth', () => {
     client.on('error', () => {});
     client.write(head);
     client.write(Buffer.alloc(size, 'x'));
-    await vi.waitFor(() => expect(received).toBeGreaterThan(8 * 1024), 3000);
+    await vi.waitFor(() => expect(received).toBeGreaterThan(8 * 1024), 8000);
     // What the proxy has taken is bounded by sockets' buffers and the throttle, far below what was sent.
     expect(proxy.traffic.totals.bytes).toBeLessThan(2 * 1024 * 1024);
     expect(received).toBeLessThan(256 * 1024);
     await harness.end(id);
-    await vi.waitFor(() => expect(received).toBe(head.length + size), 5000);
+    await vi.waitFor(() => expect(received).toBe(head.length + size), 15_000);
     client.destroy();
     proxy.close();
     sink.close();
@@ -126,7 +128,7 @@ describe('bandwidth', () => {
 describe('flapping', () => {
   it('turns the port off and on, beginning with off, and leaves the others alone', async () => {
     const id = await harness.arm('network', 'flapping', {
-      params: { offMs: 200, onMs: 300, services: ['yolo26'] },
+      params: { offMs: 800, onMs: 300, services: ['yolo26'] }, // off for long enough to be seen first
     });
     const states: boolean[] = [];
     while (states.length < 4) {
@@ -152,16 +154,16 @@ describe('flapping', () => {
     client.on('ready', () => connected++);
     const params = { offMs: 200, onMs: 300, services: ['redis'] };
     const id = await harness.arm('network', 'flapping', { params });
-    await vi.waitFor(() => expect(connected).toBeGreaterThanOrEqual(2), 4000);
+    await vi.waitFor(() => expect(connected).toBeGreaterThanOrEqual(2), 10_000);
     expect(activityOf(id)?.hits).toBeGreaterThanOrEqual(2);
     await harness.end(id);
-    await vi.waitFor(async () => expect(await client.ping()).toBe('PONG'), 3000);
+    await vi.waitFor(async () => expect(await client.ping()).toBe('PONG'), 8000);
   });
 });
 
 describe('partition', () => {
   it('lets nothing through in either direction for the chosen services, open connections included', async () => {
-    const client = connectRedis(400);
+    const client = connectRedis(1500);
     await client.set('before', 1);
     const id = await harness.arm('network', 'partition', { params: { services: ['redis', 'yolo26'] } });
     await expect(client.set('during', 1)).rejects.toThrow(/timed out/);
@@ -170,7 +172,7 @@ describe('partition', () => {
     expect(await call(nemotron)).toBe('got 0');
     expect(activityOf(id)?.hitsByKind['bytes from client']).toBeGreaterThan(0);
     await harness.end(id);
-    await vi.waitFor(async () => expect(await client.get('before')).toBe('1'), 3000);
+    await vi.waitFor(async () => expect(await client.get('before')).toBe('1'), 8000);
     expect(await client.exists('during')).toBe(0);
     expect(await call(yolo26)).toBe('got 0');
   });
@@ -181,9 +183,9 @@ describe('partition', () => {
       answer = () => response.end('late');
     });
     const proxy = await harness.open('yolo26', await listen(slow));
-    const outcome = call(proxy, '/', { signal: AbortSignal.timeout(600) });
-    await vi.waitFor(() => expect(proxy.traffic.totals.requests).toBe(1));
-    await vi.waitFor(() => expect(answer.toString()).toContain('late'));
+    const outcome = call(proxy, '/', { signal: AbortSignal.timeout(2000) });
+    await vi.waitFor(() => expect(proxy.traffic.totals.requests).toBe(1), 5000);
+    await vi.waitFor(() => expect(answer.toString()).toContain('late'), 5000);
     await harness.arm('network', 'partition');
     answer();
     expect(await outcome).toBe('failed TimeoutError');
@@ -205,16 +207,18 @@ describe('slow_close', () => {
         });
         socket.on('end', () => resolve(performance.now() - answeredMs));
       });
-    expect(await closing()).toBeLessThan(200);
+    const isQuick = () => vi.waitFor(async () => expect(await closing()).toBeLessThan(200), 5000);
+    await isQuick();
     const id = await harness.arm('network', 'slow_close', { params: { delayMs: 1000 } });
     const heldMs = await closing();
     expect(heldMs).toBeGreaterThan(950);
     expect(activityOf(id)?.hitsByKind['close']).toBeGreaterThan(0);
-    const cutShort = timed(closing());
-    await vi.waitFor(() => expect(yolo26.connections).toBeGreaterThan(0));
-    await new Promise((resolve) => setTimeout(resolve, 200));
     await harness.end(id);
-    expect((await cutShort).tookMs).toBeLessThan(800);
-    expect(await closing()).toBeLessThan(200);
+    const long = await harness.arm('network', 'slow_close', { params: { delayMs: 10_000 } });
+    const cutShort = timed(closing());
+    await vi.waitFor(() => expect(activityOf(long)?.hitsByKind['close']).toBeGreaterThan(0), 5000);
+    await harness.end(long);
+    expect((await cutShort).tookMs).toBeLessThan(8000);
+    await isQuick();
   });
 });

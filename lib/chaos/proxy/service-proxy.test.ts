@@ -95,8 +95,8 @@ describe('ServiceProxy', () => {
     await harness.arm('yolo26', 'unavailable');
     await harness.arm('nemotron', 'server_error');
     harness.injector.heartbeat('run-2');
-    await vi.waitFor(() => expect(harness.injector.all()).toEqual([]));
-    await vi.waitFor(async () => expect(await get(yolo26)).toBe('200 fine'));
+    await vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 5000);
+    await vi.waitFor(async () => expect(await get(yolo26)).toBe('200 fine'), 5000);
     expect(await get(nemotron)).toBe('200 fine');
   });
 
@@ -143,11 +143,11 @@ describe('Encrypted connections', () => {
     });
     client.on('error', () => {});
     const closed = new Promise((resolve) => client.once('close', resolve));
-    await vi.waitFor(() => expect(text).toBe(each.greeting));
+    await vi.waitFor(() => expect(text).toBe(each.greeting), 5000);
     client.write(each.ask);
-    await vi.waitFor(() => expect(text).toBe(each.greeting + each.agree));
+    await vi.waitFor(() => expect(text).toBe(each.greeting + each.agree), 5000);
     client.write('\x16secret');
-    await vi.waitFor(() => expect(text).toBe(`${each.greeting}${each.agree}\x16secret`));
+    await vi.waitFor(() => expect(text).toBe(`${each.greeting}${each.agree}\x16secret`), 5000);
     await harness.arm(each.service, 'server_error');
     expect(harness.injector.activity()[0]?.warning).toBe('encrypted bytes: acting on TCP only');
     client.write('more');

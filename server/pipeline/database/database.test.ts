@@ -30,9 +30,15 @@ describe('Database', () => {
   });
 
   it('gives up a checkout in time and tells the figures of the pool', async () => {
-    const database = makeDatabase({ size: 1, overflow: 1, checkoutMs: 700 });
-    const held = [1, 2].map(() => database.query('SELECT pg_sleep(1.6)'));
-    await vi.waitFor(() => expect(database.status()).toMatchObject({ active: 2, overflow: 1 }));
+    const database = makeDatabase({
+      size: 1,
+      overflow: 1,
+      checkoutMs: 1500,
+      statementMs: 5000,
+      queryMs: 6000,
+    });
+    const held = [1, 2].map(() => database.query('SELECT pg_sleep(3)'));
+    await vi.waitFor(() => expect(database.status()).toMatchObject({ active: 2, overflow: 1 }), 5000);
     await expect(database.query('SELECT 1')).rejects.toThrow(/2 of 2 in use, 0 idle/);
     await Promise.all(held);
   });
@@ -40,7 +46,10 @@ describe('Database', () => {
   it('closes overflow connections that nobody wants any more', async () => {
     const database = makeDatabase({ size: 2, overflow: 3, overflowIdleMs: 50 });
     await Promise.all(Array.from({ length: 5 }, () => database.query('SELECT pg_sleep(0.1)')));
-    await vi.waitFor(() => expect(database.status()).toMatchObject({ active: 0, idle: 2, overflow: 0 }));
+    await vi.waitFor(
+      () => expect(database.status()).toMatchObject({ active: 0, idle: 2, overflow: 0 }),
+      8000,
+    );
   });
 
   it('keeps its overflow connections while they are wanted', async () => {
@@ -59,7 +68,7 @@ describe('Database', () => {
 
   it('lets the server give up a slow statement and tells it, then goes on', async () => {
     const onSlowQuery = vi.fn();
-    const database = makeDatabase({ statementMs: 200, queryMs: 400, slowQueryMs: 100, onSlowQuery });
+    const database = makeDatabase({ statementMs: 500, queryMs: 1900, slowQueryMs: 100, onSlowQuery });
     await expect(database.query('SELECT pg_sleep(2)')).rejects.toMatchObject({ code: '57014' });
     expect(onSlowQuery).toHaveBeenCalledWith(expect.objectContaining({ sql: 'SELECT pg_sleep(2)' }));
     expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
@@ -72,7 +81,7 @@ describe('Database', () => {
     const leaking = database.transaction(async (tx) => {
       await tx.query('SELECT pg_sleep(0.2)');
       expect(database.status().leaked).toBe(0); // slow, but at work
-      await vi.waitFor(() => expect(onLeak).toHaveBeenCalledOnce());
+      await vi.waitFor(() => expect(onLeak).toHaveBeenCalledOnce(), 3000);
       return database.status().leaked;
     });
     expect(await leaking).toBe(1);
@@ -104,18 +113,20 @@ describe('Database', () => {
   });
 
   it('survives backends that are terminated, idle or in use', async () => {
-    const database = makeDatabase();
-    const inUse = database.query('SELECT pg_sleep(1.5)');
+    const database = makeDatabase({ statementMs: 8000, queryMs: 9000 });
+    const inUse = database.query('SELECT pg_sleep(6)');
     inUse.catch(() => {});
     await database.query('SELECT 1');
     const other = makeDatabase();
+    const running = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'";
+    await vi.waitFor(async () => expect(await other.query(running)).toHaveLength(1), 5000);
     await other.query(
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name = $1',
       ['brownout-pipeline'],
     );
     await expect(inUse).rejects.toSatisfy(isDatabaseTrouble);
     // The idle connection's end may be seen only by the next statement on it.
-    await vi.waitFor(async () => expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]));
+    await vi.waitFor(async () => expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]), 8000);
   });
 
   it('runs work through its guard, but direct statements past it', async () => {
@@ -143,7 +154,7 @@ describe('migrate', () => {
     const database = makeDatabase({ port });
     const onRetry = vi.fn();
     const migrating = migrate(database, { signal: new AbortController().signal, retryMs: 50, onRetry });
-    await vi.waitFor(() => expect(onRetry).toHaveBeenCalled());
+    await vi.waitFor(() => expect(onRetry).toHaveBeenCalled(), 8000);
     await postgres.restart();
     await migrating;
     const tables = await database.query<{ table_name: string }>(

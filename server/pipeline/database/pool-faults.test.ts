@@ -27,7 +27,7 @@ function start(overrides: Partial<DatabaseOptions> = {}): { database: Database; 
     user,
     password,
     database: name,
-    checkoutMs: 800,
+    checkoutMs: 2000,
     leakAfterMs: 50,
     ...overrides,
   });
@@ -72,10 +72,10 @@ describe('pool_exhaustion', () => {
   it('waits for what others have in hand and then holds it too', async () => {
     const { database, injector } = start({ size: 1, overflow: 1, statementMs: 1500 });
     const busy = database.query('SELECT pg_sleep(1.2)');
-    await vi.waitFor(() => expect(database.status().active).toBe(1));
+    await vi.waitFor(() => expect(database.status().active).toBe(1), { timeout: 5000, interval: 20 });
     await arm(injector, 'pool_exhaustion', { connections: 2 });
     await busy; // nobody's work is broken
-    await vi.waitFor(() => expect(injector.activity()[0]?.hits).toBe(2), { timeout: 3000 });
+    await vi.waitFor(() => expect(injector.activity()[0]?.hits).toBe(2), { timeout: 8000 });
     await expect(database.query('SELECT 1')).rejects.toBeInstanceOf(CheckoutTimeoutError);
     await injector.end('f-pool_exhaustion', 'stopped');
     expect(await database.query('SELECT 1 AS one')).toEqual(ONE);
@@ -89,16 +89,16 @@ describe('pool_exhaustion', () => {
     });
     endings.push(async () => breaker.dispose());
     const { database, injector } = start({ guard: (work) => breaker.execute(work) });
-    await arm(injector, 'pool_exhaustion', {}, 3500);
+    await arm(injector, 'pool_exhaustion', {}, 6500);
     for (let call = 0; call < 2; call++) await expect(database.query('SELECT 1')).rejects.toThrow();
     expect(breaker.state).toBe('OPEN');
-    await vi.waitFor(() => expect(injector.all()).toEqual([]), { timeout: 8000 });
+    await vi.waitFor(() => expect(injector.all()).toEqual([]), { timeout: 12_000 });
     await vi.waitFor(
       async () => {
         await database.query('SELECT 1');
         expect(breaker.state).toBe('CLOSED');
       },
-      { timeout: 3000 },
+      { timeout: 8000 },
     );
   });
 });
@@ -108,11 +108,13 @@ describe('connection_leak', () => {
     const { database, injector } = start();
     const id = await arm(injector, 'connection_leak', { perMinute: 600 });
     expect(await database.query('SELECT 1 AS one')).toEqual(ONE); // some are left
-    await vi.waitFor(() => expect(database.status().active).toBe(10), { timeout: 5000 });
+    await vi.waitFor(() => expect(database.status().active).toBe(10), { timeout: 10_000 });
     await expect(database.query('SELECT 1')).rejects.toBeInstanceOf(CheckoutTimeoutError);
     const activity = await injector.end(id, 'stopped');
     expect(activity?.hits).toBe(10);
     expect(await database.query('SELECT 1 AS one')).toEqual(ONE);
-    await vi.waitFor(() => expect(database.status()).toMatchObject({ active: 0, leaked: 0 }));
+    await vi.waitFor(() => expect(database.status()).toMatchObject({ active: 0, leaked: 0 }), {
+      timeout: 8000,
+    });
   });
 });

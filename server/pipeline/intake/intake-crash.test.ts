@@ -53,7 +53,7 @@ it('keeps every upload that it answered for when its process is killed in the mi
   const accepted = () => fleet.report().cameras.reduce((total, camera) => total + camera.accepted, 0);
   for (let life = 0; life < 3; life++) {
     const before = accepted();
-    await vi.waitFor(() => expect(accepted()).toBeGreaterThan(before + 6), { timeout: 10_000, interval: 5 });
+    await vi.waitFor(() => expect(accepted()).toBeGreaterThan(before + 6), { timeout: 20_000, interval: 5 });
     await kill(child);
     ({ child, port } = await startChild(dataDir, port));
   }

@@ -20,7 +20,7 @@ afterEach(async () => {
   for (const made of benches.splice(0)) await made.close();
 });
 
-const until = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 5000, interval: 10 });
+const until = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 10_000, interval: 10 });
 
 function idIn(reply: string): string {
   const id = /[0-9A-HJKMNP-TV-Z]{26}/.exec(reply)?.[0];
@@ -140,7 +140,7 @@ describe('intake: the way of an upload', () => {
 
 describe('intake: uploads that break', () => {
   it('quarantines an upload that falls silent, alerts at the fifth and links the one that replaces it', async () => {
-    const { sink, login, dataDir } = await bench({ uploadTimeoutMs: 100 });
+    const { sink, login, dataDir } = await bench({ uploadTimeoutMs: 500 });
     const frame = await makeFrame({ traceId: 'trace-of-the-slow' });
     for (let round = 1; round <= 5; round++) {
       const ftp = await login();
@@ -162,7 +162,9 @@ describe('intake: uploads that break', () => {
     const id = idIn(await (await login()).upload('slow.jpg', frame));
     await until(() => expect(sink.links).toHaveLength(5));
     expect(sink.links.every(({ uploadId }) => uploadId === id)).toBe(true);
-    expect((await sidecars(dataDir)).every(({ resentAs }) => resentAs === id)).toBe(true);
+    await until(async () =>
+      expect((await sidecars(dataDir)).every(({ resentAs }) => resentAs === id)).toBe(true),
+    );
   });
 
   it('quarantines an upload whose data connection is reset, also of a direct STOR', async () => {
@@ -199,11 +201,11 @@ describe('intake: uploads that break', () => {
     await ftp.store('left.jpg.part', await makeFrame());
     ftp.close();
     await until(() => expect(sink.letters).toMatchObject([{ code: 'UPLOAD_TIMEOUT', name: 'left.jpg' }]));
-    expect(await readdir(join(dataDir, 'incoming'))).toEqual([]);
+    await until(async () => expect(await readdir(join(dataDir, 'incoming'))).toEqual([]));
   });
 
   it('links a first try that is given up only after the second was accepted', async () => {
-    const { sink, login } = await bench({ uploadTimeoutMs: 300 });
+    const { sink, login } = await bench({ uploadTimeoutMs: 2500 });
     const frame = await makeFrame();
     const first = await login();
     await first.store('again.jpg.part', frame.subarray(0, 5000));

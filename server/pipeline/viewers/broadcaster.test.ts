@@ -42,7 +42,7 @@ describe('createBroadcaster', () => {
   let redis: Redis;
   let folder: string;
   const ends: (() => Promise<void> | void)[] = [];
-  const soon = { timeout: 6000, interval: 10 };
+  const soon = { timeout: 10_000, interval: 10 };
 
   /** One "process": a broadcaster and its Socket.IO server. */
   async function makeProcess(overrides: Partial<BroadcasterOptions> = {}) {
@@ -208,8 +208,8 @@ describe('createBroadcaster', () => {
 
     const startedAt = performance.now();
     await one.broadcaster.publish(makeEvent(), 'created');
-    expect(performance.now() - startedAt).toBeLessThan(1500);
-    await vi.waitFor(() => expect(viewer.events[0]?.data.via).toBe('direct'), { timeout: 600, interval: 10 });
+    expect(performance.now() - startedAt).toBeLessThan(3000);
+    await vi.waitFor(() => expect(viewer.events[0]?.data.via).toBe('direct'), soon);
     expect(one.broadcaster.stats().failed).toBe(0); // its attempts still go on
 
     relay.release();
@@ -242,10 +242,14 @@ describe('createBroadcaster', () => {
     const one = await makeProcess();
     try {
       await vi.waitFor(() => expect(one.broadcaster.stats().subscribed).toEqual(['events']), soon);
-      expect(one.broadcaster.stats().unsubscribed).toEqual(['service_status', 'alerts']);
+      await vi.waitFor(
+        () => expect(one.broadcaster.stats().unsubscribed).toEqual(['service_status', 'alerts']),
+        soon,
+      );
+      await vi.waitFor(() => expect(logged('channels not subscribed')).not.toHaveLength(0), soon);
       const [line] = logged('channels not subscribed');
       expect(Object.keys(line?.['failed'] ?? {})).toEqual(['brownout:service_status', 'brownout:alerts']);
-      await expect(one.broadcaster.healthCheck(AbortSignal.timeout(500))).rejects.toThrow(
+      await expect(one.broadcaster.healthCheck(AbortSignal.timeout(5000))).rejects.toThrow(
         'Not subscribed to brownout:service_status, brownout:alerts',
       );
     } finally {
@@ -405,12 +409,14 @@ describe('createBroadcaster', () => {
     };
     // The kernel takes some MB; what is left here then is little, and allowed for a while.
     const isStuck = () => one.connections.some(({ writableLength }) => writableLength > 0);
+    let since = performance.now(); // when nothing was left here for the last time
     for (let stuck = 0; stuck < 2 && sent < 200; stuck = isStuck() ? stuck + 1 : 0) {
+      if (stuck === 0) since = performance.now();
       await send('x'.repeat(128 * 1024));
     }
-    expect(one.broadcaster.stats().slowConsumers).toBe(0);
-    const since = performance.now();
-    while (one.broadcaster.stats().slowConsumers === 0 && performance.now() - since < 5000) {
+    const { slowConsumers } = one.broadcaster.stats();
+    if (performance.now() - since < 900) expect(slowConsumers).toBe(0);
+    while (one.broadcaster.stats().slowConsumers === 0 && performance.now() - since < 10_000) {
       await send('tick');
     }
     ws.resume();

@@ -57,7 +57,7 @@ function makeCalls() {
   const breaker = new CircuitBreaker('yolo26', { failureThreshold: 1000 });
   const { port } = server.address() as AddressInfo;
   const calls = new DetectionCalls({
-    detector: new Detector({ host: '127.0.0.1', port, connectMs: 500 }),
+    detector: new Detector({ host: '127.0.0.1', port, connectMs: 3000 }),
     breaker,
     tracker: new DependencyTracker({ clock: systemClock, activeFaults: () => [], recentMs: 0 }),
     batchSize: new BatchSize(),
@@ -150,10 +150,10 @@ describe('DetectionWork', () => {
     const isOwed = async () => (await db.query<{ owed: boolean }>('SELECT owed FROM detections'))[0]?.owed;
     const told = (text: string) => records.filter(({ msg }) => String(msg).includes(text)).length;
     owed.start();
-    await vi.waitFor(() => expect(told('cannot be read now')).toBeGreaterThanOrEqual(2), { timeout: 5000 });
+    await vi.waitFor(() => expect(told('cannot be read now')).toBeGreaterThanOrEqual(2), { timeout: 10_000 });
     expect(await isOwed()).toBe(true);
     path = undefined;
-    await vi.waitFor(async () => expect(await isOwed()).toBe(false), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await isOwed()).toBe(false), { timeout: 10_000 });
     expect(told('the file is gone')).toBe(1);
     await owed.close();
   });

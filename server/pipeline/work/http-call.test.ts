@@ -16,7 +16,7 @@ async function serve(listener: RequestListener): Promise<{ host: string; port: n
   const started = createServer(listener);
   server = started;
   await new Promise<void>((resolve) => started.listen(0, '127.0.0.1', resolve));
-  return { host: '127.0.0.1', port: (started.address() as AddressInfo).port, connectMs: 500 };
+  return { host: '127.0.0.1', port: (started.address() as AddressInfo).port, connectMs: 3000 };
 }
 
 const answerWith =
@@ -52,7 +52,7 @@ describe('httpCall', () => {
       if (calls === 2) request.socket.destroy();
       else response.end('ok');
     });
-    const call = { ...address, method: 'GET', path: '/', timeoutMs: 1000 } as const;
+    const call = { ...address, method: 'GET', path: '/', timeoutMs: 5000 } as const;
     await httpCall(call);
     expect((await httpCall(call)).body).toBe('ok');
     expect(calls).toBe(3);
@@ -60,7 +60,7 @@ describe('httpCall', () => {
 
   it('tells a connection that was reset on its first use', async () => {
     const address = await serve((request) => request.socket.resetAndDestroy());
-    const call = httpCall({ ...address, method: 'GET', path: '/', timeoutMs: 1000 });
+    const call = httpCall({ ...address, method: 'GET', path: '/', timeoutMs: 5000 });
     await expect(call).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
 });
@@ -75,7 +75,7 @@ describe('Detector', () => {
       });
       request.on('end', () => response.end(JSON.stringify({ ...RESULT, warming_up: true })));
     });
-    const [outcome] = await new Detector(address).detect([frame('a')], 1000);
+    const [outcome] = await new Detector(address).detect([frame('a')], 5000);
     expect(outcome).toMatchObject({ ok: true, result: { warmingUp: true, imageWidth: 640 } });
     expect(seen).toContain('name="file"; filename="a.jpg"');
     expect(seen).toContain('x-trace-id: trace-a\n');
@@ -86,7 +86,7 @@ describe('Detector', () => {
   it('reads each item of a 207 on its own', async () => {
     const failed = { index: 1, error: { code: 'UNDECODABLE_IMAGE', message: 'no' }, status: 400 };
     const address = await serve(answerWith(207, { results: [RESULT, failed] }));
-    expect(await new Detector(address).detect([frame('a'), frame('b')], 1000)).toMatchObject([
+    expect(await new Detector(address).detect([frame('a'), frame('b')], 5000)).toMatchObject([
       { ok: true },
       { ok: false, status: 400, code: 'UNDECODABLE_IMAGE' },
     ]);
@@ -100,7 +100,7 @@ describe('Detector', () => {
 
   it('tells status, fault and Retry-After of a refused call', async () => {
     const address = await serve(answerWith(503, 'busy', { [FAULT_HEADER]: 'f1', 'retry-after': '5' }));
-    await expect(new Detector(address).detect([frame('a')], 1000)).rejects.toMatchObject({
+    await expect(new Detector(address).detect([frame('a')], 5000)).rejects.toMatchObject({
       name: 'DetectorUnavailableError',
       reason: 'server_error',
       cause: { status: 503, faultId: 'f1', retryAfterMs: 5000, body: 'busy' },
@@ -113,7 +113,7 @@ describe('Detector', () => {
     ['a wrong result', { results: [RESULT, { detections: 'many' }] }],
   ])('calls %s malformed', async (_, body) => {
     const address = await serve(answerWith(200, body));
-    const call = new Detector(address).detect([frame('a'), frame('b')], 1000);
+    const call = new Detector(address).detect([frame('a'), frame('b')], 5000);
     await expect(call).rejects.toMatchObject({ code: 'MALFORMED' });
   });
 });
@@ -121,7 +121,7 @@ describe('Detector', () => {
 describe('LanguageModel', () => {
   it('reads the score out of the content', async () => {
     const address = await serve(answerWith(200, { content: 'Well:\n{"risk_score": 61, "summary": "s"}' }));
-    expect(await new LanguageModel(address).analyse('prompt', 1000, 'trace')).toMatchObject({
+    expect(await new LanguageModel(address).analyse('prompt', 5000, 'trace')).toMatchObject({
       riskScore: 61,
       riskLevel: 'high',
     });
@@ -133,7 +133,7 @@ describe('LanguageModel', () => {
     ['no score', { content: '{"summary": "s"}' }],
   ])('calls %s malformed, with the fault that made it', async (_, body) => {
     const address = await serve(answerWith(200, body, { [FAULT_HEADER]: 'f2' }));
-    const call = new LanguageModel(address).analyse('prompt', 1000, 'trace');
+    const call = new LanguageModel(address).analyse('prompt', 5000, 'trace');
     await expect(call).rejects.toMatchObject({ code: 'MALFORMED', faultId: 'f2' });
   });
 });

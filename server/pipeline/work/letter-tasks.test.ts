@@ -167,7 +167,7 @@ describe('LetterTasks', () => {
       reason: 'old',
     } as const;
     tasks.start(order);
-    await vi.waitFor(() => expect(tasks.status()).toMatchObject([{ state: 'done' }]));
+    await vi.waitFor(() => expect(tasks.status()).toMatchObject([{ state: 'done' }]), 5000);
     expect(chunks).toEqual([100, 100, 50]);
     expect(tasks.status()).toMatchObject([{ done: 247, skipped: 3, ratePerSecond: null }]);
     clock.advance(10 * 60_000);

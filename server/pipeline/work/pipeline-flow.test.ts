@@ -221,7 +221,7 @@ describe('the pipeline process', () => {
     };
     model = (response) => json(response, 200, { content: 'I would rather not say.' });
     const unseen = await upload('cam-02');
-    await vi.waitFor(() => expect(calls).toBe(1), { timeout: 5000 });
+    await vi.waitFor(() => expect(calls).toBe(1), { timeout: 15_000 });
     const unjudged = await upload('cam-03');
     await Promise.all([
       eventually(unseen, { degraded: true, owed: true, found: 0 }),
@@ -262,7 +262,9 @@ describe('the pipeline process', () => {
     };
     const name = await upload('cam-04');
     const letters = join(dataDir, 'dlq', 'letters.jsonl');
-    await vi.waitFor(async () => expect(await readFile(letters, 'utf8')).toContain(name), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await readFile(letters, 'utf8')).toContain(name), {
+      timeout: 15_000,
+    });
     expect(calls).toBe(1);
     expect(await outcomeOf(name)).toBeUndefined();
     detector = wellDetector;
@@ -271,16 +273,16 @@ describe('the pipeline process', () => {
   it('keeps jobs while the detector fails or Redis is gone, and finishes them afterwards', async () => {
     detector = (response) => json(response, 500, { error: 'down' });
     const refused = await upload('cam-01');
-    await vi.waitFor(() => expect(output).toContain('breaker yolo26: CLOSED → OPEN'), { timeout: 8000 });
+    await vi.waitFor(() => expect(output).toContain('breaker yolo26: CLOSED → OPEN'), { timeout: 20_000 });
     expect(await outcomeOf(refused)).toBeUndefined();
     detector = wellDetector;
     await redis.kill();
     const unqueued = await upload('cam-02');
-    await vi.waitFor(() => expect(output).toContain(' → MINIMAL'), { timeout: 8000 });
+    await vi.waitFor(() => expect(output).toContain(' → MINIMAL'), { timeout: 20_000 });
     await redis.restart();
     for (const name of [refused, unqueued])
       await eventually(name, { status: 'stored', degraded: false, found: 1 });
-  }, 40_000);
+  }, 60_000);
 
   it('loses nothing when it is killed, and starts while its database is away', async () => {
     const names = await Promise.all(['cam-01', 'cam-02', 'cam-03'].map((camera) => upload(camera)));
@@ -295,17 +297,17 @@ describe('the pipeline process', () => {
   it('takes uploads while OFFLINE, refuses no job, and finishes them afterwards', async () => {
     const queued = () => output.split('"stage":"queued"').length - 1;
     await Promise.all([redis.kill(), postgres.kill()]);
-    await vi.waitFor(() => expect(output).toContain(' → OFFLINE'), { timeout: 10_000 });
+    await vi.waitFor(() => expect(output).toContain(' → OFFLINE'), { timeout: 20_000 });
     const before = queued();
     const names = await Promise.all(['cam-01', 'cam-02', 'cam-03'].map((camera) => upload(camera)));
-    await vi.waitFor(() => expect(queued()).toBe(before + 3), { timeout: 8000 });
+    await vi.waitFor(() => expect(queued()).toBe(before + 3), { timeout: 15_000 });
     expect((await readdir(join(dataDir, 'inbox'))).length).toBeGreaterThanOrEqual(3);
     const letters = await readFile(join(dataDir, 'dlq', 'letters.jsonl'), 'utf8');
     for (const name of names) expect(letters).not.toContain(name);
     await Promise.all([redis.restart(), postgres.restart()]);
     await connectSql();
     for (const name of names) await eventually(name, { status: 'stored', risk_source: 'llm' }, 20_000);
-  }, 45_000);
+  }, 60_000);
 
   it('stores a video as media: its detection is not run, and it makes no event', async () => {
     const box = (name: string, content: Buffer) => {

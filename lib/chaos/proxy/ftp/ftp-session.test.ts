@@ -46,7 +46,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await harness.endAll();
   for (const client of clients.splice(0)) client.close();
-  await vi.waitFor(() => expect(proxy.connections).toBe(0), 3000);
+  await vi.waitFor(() => expect(proxy.connections).toBe(0), 8000);
 });
 afterAll(async () => {
   await harness.close();
@@ -122,7 +122,7 @@ describe('FtpSession', () => {
     await expect(upload(client, 'refused.jpg', PHOTO)).rejects.toMatchObject({ code: 451 });
     await harness.end(id);
     await harness.arm('ftp', 'connection_error');
-    await vi.waitFor(() => expect(proxy.connections).toBe(0), 3000); // at a boundary, so without delay
+    await vi.waitFor(() => expect(proxy.connections).toBe(0), 8000); // at a boundary, so without delay
   });
 
   it('holds an upload in the middle, then cuts it so that nobody takes a part for the whole', async () => {
@@ -133,7 +133,7 @@ describe('FtpSession', () => {
       const { size } = await stat(join(root, 'held.jpg'));
       expect(size).toBeGreaterThan(0);
       expect(size).toBeLessThan(PHOTO.length);
-    }, 3000);
+    }, 8000);
     await harness.end(id);
     await uploading;
     await upload(await login(), 'held.jpg', PHOTO);

@@ -42,7 +42,7 @@ afterEach(async () => {
   await harness.endAll();
   agent?.destroy();
   seen.length = 0;
-  await vi.waitFor(() => expect(proxy.connections).toBe(0), 3000);
+  await vi.waitFor(() => expect(proxy.connections).toBe(0), 8000);
 });
 afterAll(async () => {
   await harness.close();
@@ -56,6 +56,8 @@ function answer(url: string | undefined, response: ServerResponse): void {
     response.end();
   } else if (url === '/slow') {
     setTimeout(() => response.end('slow'), 200);
+  } else if (url === '/never') {
+    // Whoever asks has to give up, or be cut.
   } else {
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(url === '/detect' ? DETECTIONS : COMPLETION));
@@ -173,7 +175,7 @@ describe('HttpSession', () => {
     await harness.endAll();
     const id = await harness.arm('nemotron', 'timeout');
     const held = expect(call('/completion', { body: '{}' })).rejects.toThrow(/ECONNRESET|hang up/);
-    await vi.waitFor(() => expect(harness.injector.activity()[0]?.hits).toBe(1));
+    await vi.waitFor(() => expect(harness.injector.activity()[0]?.hits).toBe(1), 5000);
     await harness.end(id);
     await held;
     expect(seen).toEqual([]);
@@ -185,9 +187,9 @@ describe('HttpSession', () => {
     const before = proxy.traffic.totals.bytes;
     const socket = connect(proxy.port, '127.0.0.1');
     socket.write('GET /given-up HTTP/1.1\r\nhost: x\r\n\r\n');
-    await vi.waitFor(() => expect(proxy.traffic.totals.bytes).toBeGreaterThan(before));
+    await vi.waitFor(() => expect(proxy.traffic.totals.bytes).toBeGreaterThan(before), 5000);
     socket.resetAndDestroy();
-    await vi.waitFor(() => expect(proxy.connections).toBe(0));
+    await vi.waitFor(() => expect(proxy.connections).toBe(0), 5000);
     await harness.endAll();
     expect(seen).toEqual([]);
   });
@@ -195,10 +197,10 @@ describe('HttpSession', () => {
   it('lets the answer in flight finish, then closes and refuses under connection_error', async () => {
     keptAlive();
     const running = call('/slow');
-    await vi.waitFor(() => expect(seen).toHaveLength(1));
+    await vi.waitFor(() => expect(seen).toHaveLength(1), 5000);
     const id = await harness.arm('nemotron', 'connection_error');
     expect((await running).body).toBe('slow');
-    await vi.waitFor(() => expect(proxy.connections).toBe(0));
+    await vi.waitFor(() => expect(proxy.connections).toBe(0), 5000);
     await expect(call('/completion', { body: '{}' })).rejects.toThrow(/ECONNREFUSED/);
     await harness.end(id);
     expect((await call('/completion', { body: '{}' })).status).toBe(200);
@@ -206,8 +208,8 @@ describe('HttpSession', () => {
 
   it('resets what is open and refuses the rest when unavailable', async () => {
     keptAlive();
-    const running = expect(call('/slow')).rejects.toThrow(/ECONNRESET|hang up/);
-    await vi.waitFor(() => expect(seen).toHaveLength(1));
+    const running = expect(call('/never')).rejects.toThrow(/ECONNRESET|hang up/);
+    await vi.waitFor(() => expect(seen).toHaveLength(1), 5000);
     const id = await harness.arm('nemotron', 'unavailable');
     await running;
     await expect(call('/health')).rejects.toThrow(/ECONNREFUSED/);
@@ -258,7 +260,10 @@ describe('HttpSession', () => {
     await harness.arm('nemotron', 'latency', { params: { latencyMs: 200 } });
     const before = proxy.traffic.totals.requests;
     const delayed = call('/completion', { body: '{}' });
-    await vi.waitFor(() => expect(proxy.traffic.totals.requests).toBe(before + 1), { interval: 5 });
+    await vi.waitFor(() => expect(proxy.traffic.totals.requests).toBe(before + 1), {
+      timeout: 5000,
+      interval: 5,
+    });
     server.closeIdleConnections();
     expect(await delayed).toMatchObject({ status: 200, from: first.from });
   });
@@ -278,8 +283,9 @@ describe('HttpSession', () => {
     socket.on('error', () => {});
     socket.resume();
     socket.write(Buffer.from([0x16, 0x03, 0x01, 0x00, 0x05]));
-    await vi.waitFor(() =>
-      expect(harness.injector.activity()[0]?.warning).toBe('encrypted bytes: acting on TCP only'),
+    await vi.waitFor(
+      () => expect(harness.injector.activity()[0]?.warning).toBe('encrypted bytes: acting on TCP only'),
+      5000,
     );
     socket.write('more');
     await closed;

@@ -21,7 +21,7 @@ afterEach(async () => {
   const client = await connect();
   await client.query('TRUNCATE things');
   await Promise.all(clients.splice(0).map((each) => each.end().catch(() => {})));
-  await vi.waitFor(() => expect(proxy.connections).toBe(0), 3000);
+  await vi.waitFor(() => expect(proxy.connections).toBe(0), 8000);
 });
 afterAll(async () => {
   await harness.close();
@@ -55,7 +55,7 @@ async function failure(work: Promise<unknown>): Promise<pg.DatabaseError> {
 
 const INSERT = 'INSERT INTO things VALUES ($1, $2)';
 const activity = () => harness.injector.activity()[0];
-const expired = () => vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 3000);
+const expired = () => vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 8000);
 
 async function count(client: pg.Client): Promise<number> {
   return (await client.query('SELECT count(*)::int AS n FROM things')).rows[0].n;
@@ -67,7 +67,7 @@ describe('query_error', () => {
     const id = await harness.arm('database', 'query_error', {
       params: { sqlState: '23514' },
       match: { sql: 'into things' },
-      ttlMs: 700,
+      ttlMs: 2500,
     });
     const simple = await failure(client.query("INSERT INTO things VALUES (1, 'one')"));
     const prepared = await failure(client.query({ name: 'st', text: INSERT, values: [1, 'one'] }));
@@ -112,10 +112,13 @@ describe('deadlock', () => {
 describe('slow_query', () => {
   it('without a match slows every query, and no start-up of a connection', async () => {
     await harness.arm('database', 'slow_query', { params: { latencyMs: 1500 } });
-    let startedMs = performance.now();
-    const client = await connect();
-    expect(performance.now() - startedMs).toBeLessThan(1400);
-    startedMs = performance.now();
+    const client = await vi.waitFor(async () => {
+      const beganMs = performance.now();
+      const connected = await connect();
+      expect(performance.now() - beganMs).toBeLessThan(1400);
+      return connected;
+    }, 10_000);
+    const startedMs = performance.now();
     await client.query('SELECT 1');
     expect(performance.now() - startedMs).toBeGreaterThan(1490);
     expect(activity()).toMatchObject({ seen: 1, hitsByKind: { SELECT: 1 } });
@@ -128,19 +131,21 @@ describe('slow_query', () => {
       await work();
       return performance.now() - startedMs;
     };
+    const isQuick = (work: () => Promise<unknown>) =>
+      vi.waitFor(async () => expect(await timed(work)).toBeLessThan(300), 5000);
     const id = await harness.arm('database', 'slow_query', {
       params: { latencyMs: 400 },
       match: { sql: 'things' },
     });
-    expect(await timed(() => client.query('SELECT 1'))).toBeLessThan(300);
-    expect(await timed(() => connect())).toBeLessThan(300);
+    await isQuick(() => client.query('SELECT 1'));
+    await isQuick(connect);
     expect(await timed(() => count(client))).toBeGreaterThanOrEqual(395);
     const both = await harness.arm('database', 'latency', { params: { latencyMs: 300 } });
     expect(await timed(() => count(client))).toBeGreaterThanOrEqual(695);
     await harness.end(both);
     expect(activity()).toMatchObject({ hits: 2, hitsByKind: { SELECT: 2 } });
     await harness.end(id);
-    expect(await timed(() => count(client))).toBeLessThan(300);
+    await isQuick(() => count(client));
   });
 });
 
@@ -157,7 +162,7 @@ describe('connection_lost', () => {
     await harness.end(id);
     const again = await connect();
     const open = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
-    await vi.waitFor(async () => expect((await again.query(open)).rows).toEqual([{ n: 0 }]), 3000);
+    await vi.waitFor(async () => expect((await again.query(open)).rows).toEqual([{ n: 0 }]), 8000);
     expect(await count(again)).toBe(1);
   });
 
@@ -182,7 +187,7 @@ describe('connection_lost', () => {
 describe('too_many_connections', () => {
   it('refuses connections at start-up and leaves open ones alone, until its TTL', async () => {
     const open = await connect();
-    const id = await harness.arm('database', 'too_many_connections', { ttlMs: 700 });
+    const id = await harness.arm('database', 'too_many_connections', { ttlMs: 2500 });
     const error = await failure(connect());
     expect(error).toMatchObject({
       code: '53300',

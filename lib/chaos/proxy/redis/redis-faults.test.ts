@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await harness.endAll();
   for (const client of clients.splice(0)) client.disconnect();
-  await vi.waitFor(() => expect(proxy.connections).toBe(0), 3000);
+  await vi.waitFor(() => expect(proxy.connections).toBe(0), 8000);
 });
 afterAll(async () => {
   await harness.close();
@@ -29,7 +29,7 @@ async function connect(): Promise<Redis> {
   const client = new Redis({
     host: '127.0.0.1',
     port: proxy.port,
-    commandTimeout: 1000,
+    commandTimeout: 3000,
     maxRetriesPerRequest: 1,
     autoResendUnfulfilledCommands: false,
     retryStrategy: () => 20,
@@ -53,7 +53,7 @@ describe('error_reply', () => {
   ])('answers %s to writes in its own words and lets reads through, until its TTL', async (kind, text) => {
     const client = await connect();
     await client.set('kept', 'before');
-    await harness.arm('redis', 'error_reply', { params: { kind }, ttlMs: 700 });
+    await harness.arm('redis', 'error_reply', { params: { kind }, ttlMs: 2500 });
     expect(await outcome(client.set('kept', 'after'))).toMatch(text);
     expect(await outcome(client.eval("return redis.call('set', 'kept', 'lua')", 0))).toMatch(text);
     expect(await client.get('kept')).toBe('before');
@@ -62,7 +62,7 @@ describe('error_reply', () => {
       hitsByKind: { SET: 1, EVAL: 1 },
       seen: 2,
     });
-    await vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 3000);
+    await vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 8000);
     expect(await outcome(client.set('kept', 'after'))).toBe('OK');
     expect(await client.get('kept')).toBe('after');
   });
@@ -98,7 +98,7 @@ describe('connection_reset', () => {
     expect(closes).toBeGreaterThan(0);
     expect(harness.injector.activity()[0]?.hitsByKind['INCR']).toBeGreaterThan(0);
     await harness.end(id);
-    await vi.waitFor(async () => expect(await client.incr('counter')).toBe(1), 3000);
+    await vi.waitFor(async () => expect(await client.incr('counter')).toBe(1), 8000);
   });
 
   it('gives the same verdicts for the same seed', async () => {

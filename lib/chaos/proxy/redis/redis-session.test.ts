@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await harness.endAll();
   for (const client of clients.splice(0)) client.disconnect();
-  await vi.waitFor(() => expect(proxy.connections + pubsub.connections).toBe(0), 3000);
+  await vi.waitFor(() => expect(proxy.connections + pubsub.connections).toBe(0), 8000);
 });
 afterAll(async () => {
   await harness.close();
@@ -140,7 +140,7 @@ describe.each([2, 3] as const)('RedisSession over RESP%i', (protocol) => {
     await expectInOrder(publisher); // only publishing is hit
     await harness.end(id);
     expect(await publisher.publish('two', 'second')).toBe(1);
-    await vi.waitFor(() => expect(heard).toEqual(['first', 'second']));
+    await vi.waitFor(() => expect(heard).toEqual(['first', 'second']), 5000);
     await subscriber.unsubscribe();
     await expectInOrder(subscriber);
   });
@@ -156,7 +156,7 @@ it('keeps every answer in its place while a subscriber is hit, whatever the piec
   });
   const random = createRandom(99);
   socket.write('HELLO 3\r\nSUBSCRIBE noise\r\nECHO begin\r\n');
-  await vi.waitFor(() => expect(text).toContain('begin'));
+  await vi.waitFor(() => expect(text).toContain('begin'), 5000);
   await harness.arm('redis', 'intermittent', { ratio: 0.3, seed: 5, match: { command: 'ECHO' } });
   const wanted = 300;
   let commands = '';
@@ -177,7 +177,7 @@ it('keeps every answer in its place while a subscriber is hit, whatever the piec
       .slice(text.indexOf('begin') + 7)
       .matchAll(/\$\d+\r\n<(\d+)>y*\r\n|-ERR[^\r]*\r\n|>3\r\n[^>-]*?\r\nz*\r\n/g),
   ];
-  await vi.waitFor(() => expect(answers()).toHaveLength(wanted + 100), 3000);
+  await vi.waitFor(() => expect(answers()).toHaveLength(wanted + 100), 10_000);
   expect(
     answers()
       .map((match) => match[0])
@@ -193,7 +193,7 @@ it('keeps every answer in its place while a subscriber is hit, whatever the piec
 
 describe('RedisSession under faults of the connection', () => {
   it('holds bytes, then closes; the end resets what was held and nothing is shifted', async () => {
-    const client = await ready(proxy.port, { commandTimeout: 300 });
+    const client = await ready(proxy.port, { commandTimeout: 1500 });
     const idle = await ready(proxy.port);
     const reconnected = vi.fn();
     client.on('reconnecting', reconnected);
@@ -202,7 +202,7 @@ describe('RedisSession under faults of the connection', () => {
     await expect(client.get('x')).rejects.toThrow(/timed out/);
     expect(reconnected).not.toHaveBeenCalled();
     await harness.end(id);
-    await vi.waitFor(() => expect(reconnected).toHaveBeenCalled(), 2000);
+    await vi.waitFor(() => expect(reconnected).toHaveBeenCalled(), 8000);
     await expectInOrder(client);
     await expectInOrder(idle);
     expect(await (await ready(proxy.port)).get('x')).toBe('X');
@@ -215,7 +215,7 @@ describe('RedisSession under faults of the connection', () => {
     await harness.arm('redis', 'timeout', { params: { delayMs: 150 } });
     const startedAt = performance.now();
     client.get('x').catch(() => {});
-    await vi.waitFor(() => expect(closed).toHaveBeenCalled(), 2000);
+    await vi.waitFor(() => expect(closed).toHaveBeenCalled(), 8000);
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(140);
   });
 
@@ -226,7 +226,7 @@ describe('RedisSession under faults of the connection', () => {
     const closed = vi.fn();
     client.on('close', closed);
     const id = await harness.arm('redis', type);
-    await vi.waitFor(() => expect(closed).toHaveBeenCalled(), 1000);
+    await vi.waitFor(() => expect(closed).toHaveBeenCalled(), 8000);
     expect(await waiting).toBeInstanceOf(Error);
     const failed = connect(proxy.port, { retryStrategy: () => null });
     const error = await new Promise<NodeJS.ErrnoException>((resolve) => failed.once('error', resolve));
@@ -252,7 +252,7 @@ describe('RedisSession under faults of the connection', () => {
     await Promise.all(Array.from({ length: 500 }, (_, index) => client.set(`l${index}`, index)));
     const tookMs = performance.now() - startedAt;
     expect(tookMs).toBeGreaterThanOrEqual(195);
-    expect(tookMs).toBeLessThan(1500);
+    expect(tookMs).toBeLessThan(10_000); // one after the other, they would take 100 s
     const late = client.get('l1');
     await harness.end(id);
     expect(await late).toBe('1');
@@ -288,7 +288,7 @@ describe('RedisSession under faults of the connection', () => {
   });
 
   it('resets connections under packet loss of the network, only where it was asked for', async () => {
-    const client = await ready(proxy.port, { commandTimeout: 300 });
+    const client = await ready(proxy.port, { commandTimeout: 1500 });
     const untouched = await ready(pubsub.port);
     await harness.arm('network', 'packet_loss', { ratio: 1, params: { services: ['redis'] } });
     await expect(client.get('x')).rejects.toThrow();
@@ -297,9 +297,9 @@ describe('RedisSession under faults of the connection', () => {
 
   it('ends by its lease when nobody tells it to', async () => {
     const client = await ready(proxy.port);
-    await harness.arm('redis', 'server_error', { ttlMs: 150 });
+    await harness.arm('redis', 'server_error', { ttlMs: 1500 });
     await expect(client.get('x')).rejects.toThrow(/brownout/);
-    await vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 2000);
+    await vi.waitFor(() => expect(harness.injector.all()).toEqual([]), 8000);
     await expectInOrder(client);
   });
 });
@@ -335,7 +335,7 @@ describe('BullMQ through the proxy', () => {
       await harness.end(id);
       const cut = await harness.arm('redis', 'unavailable');
       await harness.end(cut);
-      await vi.waitFor(() => expect([...done].sort()).toEqual([...wanted].sort()), 8000);
+      await vi.waitFor(() => expect([...done].sort()).toEqual([...wanted].sort()), 20_000);
     } finally {
       await worker.close(true);
       await queue.close().catch(() => {});
