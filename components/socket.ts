@@ -93,8 +93,8 @@ export function openSockets(lookingAs?: string): () => void {
     useConnection.setState({ tickAt: performance.now() });
     // The newest fact can have been lost with the connection it came on.
     if (tick.seq > useFacts.getState().lastSeq) checkMissing(tick.seq);
+    takeState(tick.state, newestFacts());
   });
-  live.on('state', ({ state }) => takeState(state, newestFacts()));
   live.on('disconnect', (reason) => {
     if (reason === 'io server disconnect') live.connect();
   });

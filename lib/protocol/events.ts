@@ -73,14 +73,14 @@ export interface LiveTick {
   seq: number;
   layout: number;
   values: (number | null)[];
+  /** In the same packet: for a thousand viewers the number of packets costs more than their bytes. */
+  state: State;
 }
 
 export interface LiveServerEvents {
   /** On connect and whenever agents declare new series. */
   layout: (layout: { layout: number; metrics: MetricDeclaration[] }) => void;
   tick: (tick: LiveTick) => void;
-  /** State without facts, every 500 ms while it changes. */
-  state: (update: { state: State }) => void;
 }
 export type LiveClientEvents = Record<string, never>;
 

@@ -226,7 +226,7 @@ const PULSE_MS = 500;
  * one to the same browser is just being written.
  */
 function startPulse(consoles: ConsoleGateway, live: LiveGateway): { close(): void } {
-  const steps = [() => consoles.tick(), () => live.sendTick(), () => live.sendState()];
+  const steps = [() => consoles.tick(), () => live.sendTick()];
   let count = 0;
   const timer = setInterval(() => steps[count++ % steps.length]?.(), PULSE_MS / steps.length);
   timer.unref();

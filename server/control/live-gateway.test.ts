@@ -20,8 +20,10 @@ describe('LiveGateway', () => {
     socket.on('layout', (sent: { layout: number; metrics: MetricDeclaration[] }) => {
       ({ layout, metrics } = sent);
     });
-    socket.on('tick', (tick: LiveTick) => ticks.push(tick));
-    socket.on('state', ({ state }: { state: State }) => states.push(state));
+    socket.on('tick', (tick: LiveTick) => {
+      ticks.push(tick);
+      states.push(tick.state);
+    });
     await eventOf(socket, 'connect');
     const { agent } = await system.agent('inference', { metrics: [{ ...TEMPERATURE, read: () => 61.2345 }] });
     const value = () => {

@@ -50,10 +50,6 @@ export class LiveGateway {
     if (this.viewers > 0) this.#namespace.volatile.emit('tick', this.#tick());
   }
 
-  sendState(): void {
-    if (this.viewers > 0) this.#namespace.volatile.emit('state', { state: this.#options.state() });
-  }
-
   close(): void {
     this.#stopLayout();
   }
@@ -64,7 +60,8 @@ export class LiveGateway {
   }
 
   #tick() {
-    const { hub, seq } = this.#options;
-    return { at: Date.now(), seq: seq(), layout: hub.layout, values: hub.values().map(rounded) };
+    const { hub, seq, state } = this.#options;
+    const values = hub.values().map(rounded);
+    return { at: Date.now(), seq: seq(), layout: hub.layout, values, state: state() };
   }
 }
