@@ -42,10 +42,10 @@ export function AnswerStrip() {
   );
 }
 
-/** On a narrow screen what is well goes, but for what we have broken. */
+/** On a narrow screen what is well goes, but for what we have broken; so does what nothing was heard of yet. */
 function GlanceAnswer({ answer, stale, heard }: { answer: Answer; stale: string; heard: boolean }) {
   const { id, question, status, headline, lines } = answer;
-  const narrow = isAbnormal(answer) || id === 'broken' ? '' : 'max-wide:hidden';
+  const narrow = (heard && isAbnormal(answer)) || id === 'broken' ? '' : 'max-wide:hidden';
   return (
     <li
       className={`panel flex min-h-7 min-w-0 flex-wrap content-center items-center gap-x-3 px-2.5 py-0.5 text-[12px] ${BORDER[status] ?? ''} ${status === 'injected' ? 'hatch' : ''} ${stale} ${narrow}`}

@@ -49,7 +49,7 @@ export function ModeBanner() {
         )}
       </div>
       <div
-        className={`flex min-w-0 flex-1 flex-wrap items-center gap-x-1.5 gap-y-1 text-[13px] ${causes.length > 0 || stale ? 'basis-72' : 'basis-40'}`}
+        className={`flex min-w-0 flex-1 flex-wrap items-center gap-x-1.5 gap-y-1 text-[13px] ${causes.length > 0 || (state && stale) ? 'basis-72' : 'basis-40'}`}
         data-testid="mode-why"
       >
         {!state && <span className="text-muted">waiting for the first snapshot</span>}

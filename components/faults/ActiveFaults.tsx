@@ -24,6 +24,7 @@ export function ActiveFaults({ service }: { service?: ServiceName }) {
         {old && <span className="ml-2 flex-1 tracking-normal text-ink normal-case">when last heard</span>}
         <span data-testid="active-fault-count">{faults?.length ?? '–'}</span>
       </h2>
+      {!faults && <p className="px-3 py-2.5 text-muted">Not known yet.</p>}
       {faults?.length === 0 && (
         <p className="px-3 py-2.5 text-muted">
           Nothing is broken by us{service && ' here'}

@@ -40,7 +40,8 @@ export function ServiceTiles() {
   return (
     <section aria-label="Services" data-in="live queues">
       {!pipeline && (
-        <p className="panel stale px-3 py-3 text-muted">
+        // As high as the tiles, so that what is below stays where it is when they come.
+        <p className="panel stale min-h-150 px-3 py-3 text-muted min-[520px]:min-h-75 md:min-h-56 wide:min-h-36">
           No report from the pipeline: breakers and services are UNKNOWN.
         </p>
       )}
