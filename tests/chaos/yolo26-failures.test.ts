@@ -209,6 +209,7 @@ describe('yolo26 failures', () => {
   });
 
   scenario('5xx-error-raises-unavailable-error', async (prove) => {
+    await untilPipelineClosed(system, 'yolo26'); // what the scenarios before it left is not told again
     const fault = await yolo26ServerError(system);
     const since = Date.now();
     await prove({
