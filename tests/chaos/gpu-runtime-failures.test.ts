@@ -21,7 +21,7 @@ import {
   untilLogged,
   WARN,
 } from './clients.ts';
-import { scenariosOf } from './prove.ts';
+import { calmScenariosOf } from './real-parts.ts';
 
 let system: System;
 beforeAll(async () => {
@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => system?.close());
 
-const scenario = scenariosOf('gpu-runtime-failures', () => system);
+const scenario = calmScenariosOf('gpu-runtime-failures', () => system);
 
 const framesOf = (count: number) => Array.from({ length: count }, (_, number) => makeFrame(number));
 const detect = (count = 1, timeoutMs = 4000) => detectorOf(system).detect(framesOf(count), timeoutMs);

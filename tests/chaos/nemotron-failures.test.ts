@@ -27,7 +27,7 @@ import {
   untilState,
   WARN,
 } from './clients.ts';
-import { scenariosOf } from './prove.ts';
+import { calmScenariosOf } from './real-parts.ts';
 
 let system: System;
 beforeAll(async () => {
@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => system?.close());
 
-const scenario = scenariosOf('nemotron-failures', () => system);
+const scenario = calmScenariosOf('nemotron-failures', () => system);
 
 const PROMPT = 'Camera: probe\nFrames: 1\nObjects: 1 × car';
 

@@ -26,8 +26,7 @@ import {
   untilPipelineClosed,
   untilState,
 } from './clients.ts';
-import { scenariosOf } from './prove.ts';
-import { databaseThrough, redisThrough } from './real-parts.ts';
+import { calmScenariosOf, databaseThrough, redisThrough } from './real-parts.ts';
 
 let system: System;
 beforeAll(async () => {
@@ -35,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => system?.close());
 
-const scenario = scenariosOf('network-conditions', () => system);
+const scenario = calmScenariosOf('network-conditions', () => system);
 
 const onNetwork = (type: string, service: 'yolo26' | 'nemotron', params = {}, more = {}) =>
   system.startFault('network', type, { params: { ...params, services: [service] }, ...more });

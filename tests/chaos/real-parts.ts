@@ -108,7 +108,7 @@ export function listOf(client: Redis, key: string): FallbackPrimary<{ camera: st
   return { offer: async ({ id }) => void (await client.rpush(key, id)) };
 }
 
-/** Scenarios that start from NORMAL, whatever the one before them has left to recover. */
+/** Scenarios that start from NORMAL and closed breakers, whatever the one before them has left to recover. */
 export function calmScenariosOf<Name extends Suite>(
   suite: Name,
   system: () => System,
@@ -116,7 +116,10 @@ export function calmScenariosOf<Name extends Suite>(
   const scenario = scenariosOf(suite, system);
   return (name, run) =>
     scenario(name, async (prove) => {
-      await untilModeOf(system(), 'NORMAL', 30_000);
+      await until('the system has recovered from the scenario before', 30_000, async () => {
+        const { mode, pipeline } = await system().state();
+        return mode === 'NORMAL' && pipeline?.breakers.every(({ state }) => state === 'CLOSED');
+      });
       await run(prove);
     });
 }

@@ -26,7 +26,7 @@ import {
   untilState,
   WARN,
 } from './clients.ts';
-import { scenariosOf } from './prove.ts';
+import { calmScenariosOf } from './real-parts.ts';
 
 let system: System;
 beforeAll(async () => {
@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => system?.close());
 
-const scenario = scenariosOf('yolo26-failures', () => system);
+const scenario = calmScenariosOf('yolo26-failures', () => system);
 
 const detect = (frames: Frame[] = [makeFrame()], timeoutMs = 3000) =>
   detectorOf(system).detect(frames, timeoutMs);

@@ -172,7 +172,8 @@ describe('client and server agree under', () => {
         harness.injector.removeAllListeners('ended');
       }
 
-      expect(hits).toBeGreaterThan(10);
+      // A fast machine is through in a few turns of a port that goes off and on.
+      expect(hits).toBeGreaterThan(trial.type === 'flapping' ? 2 : 10);
       const { rows } = await observers.query<{ key: number }>('SELECT key FROM believed');
       const present = new Set(rows.map(({ key }) => key));
       const believed = (belief: string) =>
