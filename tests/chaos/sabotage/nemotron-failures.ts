@@ -77,8 +77,8 @@ export const sabotage: SabotagesOf<'nemotron-failures'> = {
   'half-open-failure-reopens-circuit': {
     breaks: 'a failed trial leaves the breaker half open',
     file: BREAKER,
-    find: "if (phase.state === 'HALF_OPEN') this.#toOpen({ reason: 'trial_failed', failures: 1, origin });",
-    replace: "if (phase.state === 'HALF_OPEN') phase.successes = 0;",
+    find: "this.#toOpen({ reason: 'trial_failed', failures: 1, origin, calls });",
+    replace: 'phase.successes = 0;',
   },
   'parse-response-with-think-blocks': {
     breaks: 'what the model thinks is read as its answer',

@@ -73,8 +73,8 @@ export const sabotage: SabotagesOf<'network-conditions'> = {
   'flapping-network-keeps-circuit-open': {
     breaks: 'a failed trial leaves the breaker half open',
     file: BREAKER,
-    find: "if (phase.state === 'HALF_OPEN') this.#toOpen({ reason: 'trial_failed', failures: 1, origin });",
-    replace: "if (phase.state === 'HALF_OPEN') phase.successes = 0;",
+    find: "this.#toOpen({ reason: 'trial_failed', failures: 1, origin, calls });",
+    replace: 'phase.successes = 0;',
   },
   'read-timeout-handled': NO_DEADLINE,
   'write-timeout-handled': NO_DEADLINE,

@@ -57,8 +57,8 @@ export const sabotage: SabotagesOf<'yolo26-failures'> = {
   'half-open-failure-reopens-circuit': {
     breaks: 'a failed trial leaves the breaker half open',
     file: BREAKER,
-    find: "if (phase.state === 'HALF_OPEN') this.#toOpen({ reason: 'trial_failed', failures: 1, origin });",
-    replace: "if (phase.state === 'HALF_OPEN') phase.successes = 0;",
+    find: "this.#toOpen({ reason: 'trial_failed', failures: 1, origin, calls });",
+    replace: 'phase.successes = 0;',
   },
   'detector-client-handles-file-not-found': {
     breaks: 'a frame whose file is gone is tried for ever',
