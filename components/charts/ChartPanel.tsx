@@ -4,6 +4,7 @@ import dynamic from 'next/dynamic';
 import Link from 'next/link';
 import { type PointerEvent, useEffect, useRef, useState } from 'react';
 import type { Fault } from '#lib/protocol/faults.ts';
+import { fetchPart } from '../fetch-part.ts';
 import { pictureSource } from '../history/picture-source.ts';
 import { faultBands } from '../ribbon/ribbon-series.ts';
 import { faultsReaching } from '../services/service-view.ts';
@@ -22,9 +23,12 @@ import { SvgPlot } from './SvgPlot.tsx';
 import { TimeMarkers } from './TimeMarkers.tsx';
 import { usePlotSize } from './use-plot-size.ts';
 
-const RechartsPlot = dynamic(() => import('./RechartsPlot.tsx').then((module) => module.RechartsPlot), {
-  ssr: false,
-});
+const RechartsPlot = dynamic(
+  () => fetchPart(() => import('./RechartsPlot.tsx')).then((module) => module.RechartsPlot),
+  {
+    ssr: false,
+  },
+);
 
 /** One chart with its numbers; it keeps its own drawing and is given its turn by the loop. */
 export function ChartPanel({ definition, rich }: { definition: ChartDefinition; rich: boolean }) {

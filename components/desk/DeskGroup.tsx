@@ -4,6 +4,7 @@ import { ChevronDown, ChevronRight, SlidersHorizontal } from 'lucide-react';
 import dynamic from 'next/dynamic';
 import { useState } from 'react';
 import type { Catalogue } from '#lib/protocol/faults.ts';
+import { fetchPart } from '../fetch-part.ts';
 import { faultKey, useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
 import { StatusMark } from '../visual/StatusMark.tsx';
@@ -11,7 +12,10 @@ import { FaultSwitch } from './FaultSwitch.tsx';
 import { startFault, stopFaults } from './fault-commands.ts';
 import { PresetSwitch } from './PresetSwitch.tsx';
 
-const FaultForm = dynamic(() => import('./FaultForm.tsx').then((module) => module.FaultForm), { ssr: false });
+const FaultForm = dynamic(
+  () => fetchPart(() => import('./FaultForm.tsx')).then((module) => module.FaultForm),
+  { ssr: false },
+);
 
 interface DeskGroupProps {
   service: Catalogue['services'][number];

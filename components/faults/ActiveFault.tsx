@@ -4,6 +4,7 @@ import { ChevronRight, Square, TimerReset } from 'lucide-react';
 import dynamic from 'next/dynamic';
 import { useId, useState } from 'react';
 import { extendFault, stopFaults, takeOverFault } from '../desk/fault-commands.ts';
+import { fetchPart } from '../fetch-part.ts';
 import { useConnection } from '../stores/connection-store.ts';
 import { faultKey, type ObservedFault, useFaults } from '../stores/faults-store.ts';
 import { LeaseRing } from '../visual/LeaseRing.tsx';
@@ -13,9 +14,12 @@ import { useClock } from '../visual/use-clock.ts';
 import { inSentence } from './fault-words.ts';
 import { Stopwatch } from './Stopwatch.tsx';
 
-const FaultDetails = dynamic(() => import('./FaultDetails.tsx').then((module) => module.FaultDetails), {
-  ssr: false,
-});
+const FaultDetails = dynamic(
+  () => fetchPart(() => import('./FaultDetails.tsx')).then((module) => module.FaultDetails),
+  {
+    ssr: false,
+  },
+);
 
 interface ActiveFaultProps {
   fault: ObservedFault;

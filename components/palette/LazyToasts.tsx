@@ -2,10 +2,11 @@
 
 import dynamic from 'next/dynamic';
 import { useEffect, useState } from 'react';
+import { fetchPart } from '../fetch-part.ts';
 import { useHalt } from '../halt-command.ts';
 import { useFaults } from '../stores/faults-store.ts';
 
-const Toasts = dynamic(() => import('./Toasts.tsx'), { ssr: false });
+const Toasts = dynamic(() => fetchPart(() => import('./Toasts.tsx')), { ssr: false });
 
 /** Fetched when the page has come to rest, or with the first thing to say. */
 const FETCH_AFTER_MS = 3_000;

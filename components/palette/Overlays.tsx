@@ -3,17 +3,18 @@
 import dynamic from 'next/dynamic';
 import { useCallback, useEffect } from 'react';
 import { extendFault } from '../desk/fault-commands.ts';
+import { fetchPart } from '../fetch-part.ts';
 import { useFaults } from '../stores/faults-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { toggleFreeze } from '../top-bar/TopBar.tsx';
 import { useKeys } from '../visual/use-clock.ts';
 import { useHaltKeys } from './use-halt-keys.ts';
 
-const Palette = dynamic(() => import('./Palette.tsx'), { ssr: false });
-const Help = dynamic(() => import('./Help.tsx'), { ssr: false });
-const NoteBox = dynamic(() => import('./NoteBox.tsx'), { ssr: false });
-const BreakerXray = dynamic(() => import('../xray/BreakerXray.tsx'), { ssr: false });
-const DeadLetters = dynamic(() => import('../dlq/DeadLetters.tsx'), { ssr: false });
+const Palette = dynamic(() => fetchPart(() => import('./Palette.tsx')), { ssr: false });
+const Help = dynamic(() => fetchPart(() => import('./Help.tsx')), { ssr: false });
+const NoteBox = dynamic(() => fetchPart(() => import('./NoteBox.tsx')), { ssr: false });
+const BreakerXray = dynamic(() => fetchPart(() => import('../xray/BreakerXray.tsx')), { ssr: false });
+const DeadLetters = dynamic(() => fetchPart(() => import('../dlq/DeadLetters.tsx')), { ssr: false });
 
 /** What a key or a click opens must be there at once: fetched when the page has come to rest. */
 const PRELOAD_AFTER_MS = 3_000;
@@ -24,7 +25,7 @@ function preload(): void {
     () => import('../desk/FaultForm.tsx'),
     () => import('../faults/FaultDetails.tsx'),
   ];
-  for (const load of opened) load().catch(() => {}); // tried again when opened
+  for (const load of opened) void fetchPart<unknown>(load);
 }
 
 /** The keyboard of the whole page, and what opens over it. */

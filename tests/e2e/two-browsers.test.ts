@@ -14,6 +14,7 @@ let proxy: CuttableProxy;
 let steady: TestBrowser;
 let shaky: TestBrowser;
 let owner: BareChromium | undefined;
+let watching: Page[] = [];
 
 beforeAll(async () => {
   proxy = await startCuttableProxy();
@@ -77,7 +78,7 @@ async function killOwner(owner: BareChromium): Promise<{ goneAfterMs: number; wa
 describe('two browsers, one cut off at random', () => {
   it(`shows both the same ${FACTS} facts without gap or repeat (seed ${SEED})`, async () => {
     const random = createRandom(SEED);
-    const [first, second] = await Promise.all([steady.open(system.url), shaky.open(system.url)]);
+    watching = await Promise.all([steady.open(system.url), shaky.open(system.url)]);
     const fromSeq = (await system.state()).seq;
 
     let made = 0;
@@ -105,7 +106,7 @@ describe('two browsers, one cut off at random', () => {
     const truth = (await system.facts(fromSeq)).map((fact) => `${fact.seq} ${fact.type} ${fact.subject}`);
     const upTo = truth.length;
     expect(upTo).toBeGreaterThanOrEqual(FACTS);
-    for (const page of [first, second]) {
+    for (const page of watching) {
       const seen = await until('the page has every fact', 30_000, async () => {
         const lines = (await storyOf(page)).filter((line) => Number.parseInt(line, 10) > fromSeq);
         return lines.length >= upTo ? lines.slice(0, upTo) : undefined;
@@ -120,10 +121,30 @@ describe('two browsers, one cut off at random', () => {
     expect(goneAfterMs).toBeLessThanOrEqual(15_000);
     expect(end.data).toMatchObject({ reason: 'owner_lost' });
     expect(warning.seq, 'warned before').toBeLessThan(end.seq);
-    for (const page of [steady, shaky].flatMap(({ context }) => context.pages().slice(1))) {
+    expect(watching).toHaveLength(2);
+    for (const page of watching) {
       await page
         .locator(`[data-testid="story-line"][data-seq="${warning.seq}"]`)
         .waitFor({ timeout: 30_000 });
     }
+  });
+
+  it('lives through a part of the page that cannot be fetched, and has it when it can', async () => {
+    const refused = new Map<string, number>();
+    const page = await steady.open(system.url);
+    await page.route('**/_next/static/chunks/**', (route) => {
+      const url = route.request().url();
+      refused.set(url, (refused.get(url) ?? 0) + 1);
+      return route.abort();
+    });
+    await page.keyboard.press('?');
+    // The third time is the page's own: Next.js tries each chunk twice.
+    await until('it is asked for again and again', 15_000, () => Math.max(0, ...refused.values()) >= 3);
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    expect(await page.locator('[data-testid="live-status"][data-state="live"]').count()).toBe(1);
+
+    await page.unroute('**/_next/static/chunks/**');
+    await page.getByRole('dialog').waitFor({ timeout: 10_000 });
+    await page.close();
   });
 });
