@@ -10,6 +10,7 @@ import type {
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { HaltReceipt } from '#lib/protocol/faults.ts';
 import { fillLive } from './history/history-store.ts';
+import { forgetState, hearState } from './live/heard-state.ts';
 import { takeLayout, takeTick } from './live/series-buffers.ts';
 import { loadCatalogue } from './stores/catalogue-store.ts';
 import { loadIdentity, saveName, useConnection } from './stores/connection-store.ts';
@@ -93,9 +94,12 @@ export function openSockets(lookingAs?: string): () => void {
     useConnection.setState({ tickAt: performance.now() });
     // The newest fact can have been lost with the connection it came on.
     if (tick.seq > useFacts.getState().lastSeq) checkMissing(tick.seq);
-    takeState(tick.state, newestFacts());
+    const state = hearState(tick.state);
+    if (state) takeState(state, newestFacts());
+    else live.emit('whole');
   });
   live.on('disconnect', (reason) => {
+    forgetState();
     if (reason === 'io server disconnect') live.connect();
   });
 

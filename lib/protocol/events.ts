@@ -5,6 +5,7 @@ import type {
   InjectorName,
   ServiceName,
 } from '../chaos/faults/fault.ts';
+import type { Change } from './change.ts';
 import type { DlqFilter, DlqGroups, DlqLines, DlqPage, DlqTaken, LetterTask } from './dead-letters.ts';
 import type { Ack } from './errors.ts';
 import type { Fact, FactDraft } from './facts.ts';
@@ -74,15 +75,21 @@ export interface LiveTick {
   layout: number;
   values: (number | null)[];
   /** In the same packet: for a thousand viewers the number of packets costs more than their bytes. */
-  state: State;
+  state: StateUpdate;
 }
+
+/** The n-th state, whole or as what has changed since the one before; a change without that one is of no use. */
+export type StateUpdate = { n: number; whole: State } | { n: number; change: Change };
 
 export interface LiveServerEvents {
   /** On connect and whenever agents declare new series. */
   layout: (layout: { layout: number; metrics: MetricDeclaration[] }) => void;
   tick: (tick: LiveTick) => void;
 }
-export type LiveClientEvents = Record<string, never>;
+export interface LiveClientEvents {
+  /** The state before the last change did not come: a tick with a whole one follows. */
+  whole: () => void;
+}
 
 /* ───────────── /agent: processes that are observed and broken ───────────── */
 

@@ -1,11 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { LiveTick } from '#lib/protocol/events.ts';
+import { forgetState, hearState } from '#components/live/heard-state.ts';
+import type { LiveTick, StateUpdate } from '#lib/protocol/events.ts';
 import type { MetricDeclaration } from '#lib/protocol/metrics.ts';
 import type { State } from '#lib/protocol/state.ts';
 import { eventOf, TestControl, until } from './control.fixture.ts';
 
 let system: TestControl;
-afterEach(() => system.close());
+afterEach(async () => {
+  forgetState();
+  await system.close();
+});
 
 const TEMPERATURE = { name: 'gpu.temperatureC', unit: '°C', help: 'Heat' };
 
@@ -22,7 +26,8 @@ describe('LiveGateway', () => {
     });
     socket.on('tick', (tick: LiveTick) => {
       ticks.push(tick);
-      states.push(tick.state);
+      const state = hearState(tick.state);
+      if (state) states.push(state);
     });
     await eventOf(socket, 'connect');
     const { agent } = await system.agent('inference', { metrics: [{ ...TEMPERATURE, read: () => 61.2345 }] });
@@ -39,6 +44,38 @@ describe('LiveGateway', () => {
     await agent.close();
     await until(() => value() === null);
     expect(states.at(-1)?.runId).toBe(system.control.runId);
+  });
+
+  it('tells what has changed, and the whole to who comes anew or has missed something', async () => {
+    system = await TestControl.start();
+    const socket = system.socket('/live');
+    const updates: StateUpdate[] = [];
+    socket.on('tick', ({ state }: LiveTick) => updates.push(state));
+    await until(() => updates.length >= 4);
+    expect(updates[0]).toMatchObject({ whole: { runId: system.control.runId } });
+    const numbers = updates.map(({ n }) => n);
+    expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index));
+    for (const update of updates.slice(1)) {
+      expect(JSON.stringify(update).length).toBeLessThan(JSON.stringify(updates[0]).length / 2);
+    }
+
+    const isWhole = (update: StateUpdate) => 'whole' in update;
+    socket.emit('whole');
+    socket.emit('whole'); // at once again: one is enough
+    await until(() => updates.slice(1).some(isWhole));
+    const asked = updates.findLast(isWhole);
+    const before = updates.length;
+    await until(() => updates.length > before + 1);
+    expect(updates.slice(1).filter(isWhole)).toHaveLength(1);
+    expect(updates.filter(({ n }) => n === (asked?.n ?? 0) + 1)).toHaveLength(1);
+
+    let second: StateUpdate | undefined;
+    system.socket('/live').once('tick', ({ state }: LiveTick) => {
+      second = state;
+    });
+    await until(() => second !== undefined);
+    expect(second).toMatchObject({ whole: { runId: system.control.runId } });
+    expect(updates.slice(before).filter(isWhole), 'the newcomer costs the others nothing').toEqual([]);
   });
 
   it('counts everybody who is here but names 50, so that a state does not grow with its viewers', async () => {

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Namespace, Server } from 'socket.io';
-import type { LiveClientEvents, LiveServerEvents } from '../../lib/protocol/events.ts';
+import type { LiveClientEvents, LiveServerEvents, LiveTick, StateUpdate } from '../../lib/protocol/events.ts';
 import type { State } from '../../lib/protocol/state.ts';
 import { rounded } from './history.ts';
 import type { Hub } from './hub.ts';
+import { ToldState } from './told-state.ts';
 
 export interface LiveGatewayOptions {
   hub: Hub;
@@ -15,6 +16,9 @@ export interface LiveGatewayOptions {
 
 type NoData = Record<never, never>;
 
+/** Least time between two whole states that one viewer asks for. */
+const WHOLE_PAUSE_MS = 400;
+
 /**
  * The /live namespace: telemetry for viewers, volatile throughout. Who cannot keep up misses ticks, never gets old
  * ones late.
@@ -23,6 +27,7 @@ export class LiveGateway {
   readonly #namespace: Namespace<LiveClientEvents, LiveServerEvents, NoData, NoData>;
   readonly #options: LiveGatewayOptions;
   readonly #stopLayout: () => void;
+  readonly #told = new ToldState();
 
   constructor(io: Server, options: LiveGatewayOptions) {
     this.#options = options;
@@ -37,7 +42,13 @@ export class LiveGateway {
     });
     this.#namespace.on('connection', (socket) => {
       socket.emit('layout', this.#layout());
-      socket.emit('tick', this.#tick());
+      socket.emit('tick', this.#tick(this.#whole()));
+      let askedAt = Number.NEGATIVE_INFINITY;
+      socket.on('whole', () => {
+        if (performance.now() - askedAt < WHOLE_PAUSE_MS) return;
+        askedAt = performance.now();
+        socket.volatile.emit('tick', this.#tick(this.#whole()));
+      });
     });
     this.#stopLayout = options.hub.onLayout(() => this.#namespace.emit('layout', this.#layout()));
   }
@@ -47,7 +58,11 @@ export class LiveGateway {
   }
 
   sendTick(): void {
-    if (this.viewers > 0) this.#namespace.volatile.emit('tick', this.#tick());
+    if (this.viewers > 0) {
+      this.#namespace.volatile.emit('tick', this.#tick(this.#told.next(this.#options.state())));
+    } else {
+      this.#told.forget();
+    }
   }
 
   close(): void {
@@ -59,9 +74,13 @@ export class LiveGateway {
     return { layout: hub.layout, metrics: hub.metrics() };
   }
 
-  #tick() {
-    const { hub, seq, state } = this.#options;
+  #whole(): StateUpdate {
+    return this.#told.whole() ?? this.#told.next(this.#options.state());
+  }
+
+  #tick(state: StateUpdate): LiveTick {
+    const { hub, seq } = this.#options;
     const values = hub.values().map(rounded);
-    return { at: Date.now(), seq: seq(), layout: hub.layout, values, state: state() };
+    return { at: Date.now(), seq: seq(), layout: hub.layout, values, state };
   }
 }
