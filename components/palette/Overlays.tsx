@@ -7,6 +7,7 @@ import { fetchPart } from '../fetch-part.ts';
 import { useFaults } from '../stores/faults-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { toggleFreeze } from '../top-bar/TopBar.tsx';
+import { useAtRest } from '../use-at-rest.ts';
 import { useKeys } from '../visual/use-clock.ts';
 import { useHaltKeys } from './use-halt-keys.ts';
 
@@ -17,7 +18,6 @@ const BreakerXray = dynamic(() => fetchPart(() => import('../xray/BreakerXray.ts
 const DeadLetters = dynamic(() => fetchPart(() => import('../dlq/DeadLetters.tsx')), { ssr: false });
 
 /** What a key or a click opens must be there at once: fetched when the page has come to rest. */
-const PRELOAD_AFTER_MS = 3_000;
 function preload(): void {
   const opened = [
     () => import('./Palette.tsx'),
@@ -53,10 +53,10 @@ export function Overlays() {
   }, []);
   useHaltKeys();
   useKeys(onKey);
+  const atRest = useAtRest();
   useEffect(() => {
-    const timer = setTimeout(preload, PRELOAD_AFTER_MS);
-    return () => clearTimeout(timer);
-  }, []);
+    if (atRest) preload();
+  }, [atRest]);
   return (
     <>
       {overlay === 'palette' && <Palette />}
