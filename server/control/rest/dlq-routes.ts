@@ -9,6 +9,7 @@ import type { AgentGateway } from '../agent-gateway.ts';
 import { Refusal } from '../problem.ts';
 import { exportLetters, staleMark } from './dlq-export.ts';
 import { type EndpointContext, endpoint } from './endpoint.ts';
+import { queryInteger } from './query-number.ts';
 import { dlqGroupsSchema, dlqPageSchema, dlqTakenSchema, letterTaskSchema } from './schemas.ts';
 
 const text = (max: number) => z.string().min(1).max(max);
@@ -25,7 +26,7 @@ const listQuery = z.strictObject({
     .string()
     .regex(/^\d{1,15}$/, 'the nextCursor of the page before')
     .optional(),
-  limit: z.coerce.number().int().min(1).max(50).default(50),
+  limit: queryInteger(1, 50).default(50),
 });
 const exportQuery = z.strictObject({ ...filter, signature, mark: mark.optional() });
 const redriveBody = z.strictObject({

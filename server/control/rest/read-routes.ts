@@ -7,6 +7,7 @@ import { readHistory } from '../history.ts';
 import type { Hub } from '../hub.ts';
 import type { Recorder } from '../recorder.ts';
 import { type EndpointContext, endpoint } from './endpoint.ts';
+import { queryInteger, queryNumber } from './query-number.ts';
 import { catalogueSchema, factSchema, seriesSchema, stateSchema } from './schemas.ts';
 import { seriesNames } from './series-names.ts';
 
@@ -18,14 +19,14 @@ export interface ReadSources {
 }
 
 const timelineQuery = z.strictObject({
-  after: z.coerce.number().int().min(0).default(0),
-  limit: z.coerce.number().int().min(1).max(1000).default(200),
+  after: queryInteger(0).default(0),
+  limit: queryInteger(1, 1000).default(200),
 });
 const seriesQuery = z.strictObject({
   names: z.string().min(1).max(4000).meta({ description: 'Names of series, comma-separated, at most 50' }),
-  fromMs: z.coerce.number().min(0).optional().meta({ description: 'Epoch ms; default 15 minutes ago' }),
-  toMs: z.coerce.number().min(0).optional().meta({ description: 'Epoch ms; default now' }),
-  stepMs: z.coerce.number().int().min(250).max(3_600_000).optional(),
+  fromMs: queryNumber(z.number().min(0)).optional().meta({ description: 'Epoch ms; default 15 minutes ago' }),
+  toMs: queryNumber(z.number().min(0)).optional().meta({ description: 'Epoch ms; default now' }),
+  stepMs: queryInteger(250, 3_600_000).optional(),
 });
 
 /** What can be seen: health, catalogue, state, story, history. */

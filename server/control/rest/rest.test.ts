@@ -241,6 +241,22 @@ const BAD_INPUT: Case[] = [
     field: 'fromMs',
   },
   {
+    what: 'a moment that is left blank',
+    method: 'GET',
+    path: '/api/v1/timeline/window?fromMs=',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'fromMs',
+  },
+  {
+    what: 'a number of lines that is a fraction',
+    method: 'GET',
+    path: '/api/v1/timeline?limit=1.5',
+    status: 422,
+    code: 'INVALID_INPUT',
+    field: 'limit',
+  },
+  {
     what: 'an export in no known format',
     method: 'GET',
     path: '/api/v1/export/facts?format=xml',
@@ -341,6 +357,12 @@ describe('REST', () => {
     const schema = create.requestBody.content['application/json'].schema;
     expect(schema.properties.ttlMs).toMatchObject({ minimum: 1000, maximum: 900_000 });
     expect(create.responses['409'].description).toBe('HALTED, FAULT_EXISTS, TOO_MANY_SERVICES');
+    const asked = body.paths['/api/v1/timeline'].get.parameters;
+    expect(asked.find(({ name }: { name: string }) => name === 'limit')).toMatchObject({
+      in: 'query',
+      required: false,
+      schema: { type: 'integer', minimum: 1, maximum: 1000, default: 200 },
+    });
     for (const path of Object.keys(body.paths)) expect(path.startsWith('/api/v1/')).toBe(true);
     expect(Object.keys(body.paths)).toContain('/api/v1/faults/{id}');
   });

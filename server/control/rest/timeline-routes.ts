@@ -5,6 +5,7 @@ import { readFactWindow } from '../fact-window.ts';
 import { MAX_POINTS, MAX_RANGE_MS, readHistory } from '../history.ts';
 import { invalidInput, Refusal } from '../problem.ts';
 import { type EndpointContext, endpoint } from './endpoint.ts';
+import { queryInteger } from './query-number.ts';
 import type { ReadSources } from './read-routes.ts';
 import { timelineWindowSchema } from './schemas.ts';
 import { SERIES_MAX, seriesNames, splitList } from './series-names.ts';
@@ -15,15 +16,15 @@ const EXPORT_FACTS = 100_000;
 const EXPORT_STEP_MS = 1000;
 const EXPORT_RANGE_MS = 15 * 60 * 1000;
 
-const epochMs = z.coerce.number().int().min(0);
+const epochMs = queryInteger(0);
 const range = {
   fromMs: epochMs.optional().meta({ description: 'Epoch ms; default 15 minutes before the end' }),
   toMs: epochMs.optional().meta({ description: 'Epoch ms; default now' }),
 };
 const windowQuery = z.strictObject({
   ...range,
-  after: z.coerce.number().int().min(0).optional(),
-  limit: z.coerce.number().int().min(1).max(WINDOW_FACTS).default(WINDOW_FACTS),
+  after: queryInteger(0).optional(),
+  limit: queryInteger(1, WINDOW_FACTS).default(WINDOW_FACTS),
 });
 const format = z.enum(EXPORT_FORMATS).default('csv');
 const list = z.string().max(4000).optional();
@@ -40,7 +41,7 @@ const seriesQuery = z.strictObject({
   names: list.meta({
     description: `Series, comma-separated, at most ${SERIES_MAX}; default those of the charts`,
   }),
-  stepMs: z.coerce.number().int().min(250).max(3_600_000).optional(),
+  stepMs: queryInteger(250, 3_600_000).optional(),
 });
 
 /** A stretch of the past: its facts with what held at its start, and both, facts and series, as files. */
