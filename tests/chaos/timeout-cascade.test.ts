@@ -334,14 +334,17 @@ describe('timeout cascade', () => {
         await client.set('scenario:cascade', 'kept', 'EX', 60);
         expect(await client.get('scenario:cascade')).toBe('kept');
         // What the cameras send now is scheduled in Redis itself, and in no tier below it.
+        let below = 0;
         await until('three new uploads wait in Redis, none below', SEEN_MS, async () => {
+          const { memory, disk } = (await queueOf('detection')).tiers;
+          below = Math.max(below, memory + disk);
           const ids = system
             .accepted()
             .filter(({ acceptedAt, uploadId }) => acceptedAt > openedAt && uploadId !== null)
             .map(({ uploadId }) => `bull:detection_queue:${uploadId}`);
           return ids.length >= 3 && (await direct.exists(...ids)) >= 3;
         });
-        expect((await queueOf('detection')).tiers).toMatchObject({ memory: 0, disk: 0 });
+        expect(below, 'most that ever waited below Redis').toBe(0);
         expect(await breakerStates()).toMatchObject({ redis: 'CLOSED' });
         expect(await pipelineService(system, 'redis')).toMatchObject({ healthy: true });
       },
