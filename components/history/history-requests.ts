@@ -1,15 +1,10 @@
 import type { Problem } from '#lib/protocol/errors.ts';
-import { CHARTED_METRICS, type Series } from '#lib/protocol/metrics.ts';
+import type { Series } from '#lib/protocol/metrics.ts';
 import type { TimelineWindow } from '#lib/protocol/timeline.ts';
 import { describeProblem } from '../stores/faults-store.ts';
+import { type Range, seriesPaths, windowPath } from './history-paths.ts';
 
 const TIMEOUT_MS = 8_000;
-
-/** Epoch ms; what is left out the server takes from now. */
-export interface Range {
-  fromMs?: number;
-  toMs?: number;
-}
 
 /** What the server says no with, in words. */
 export class HistoryError extends Error {
@@ -52,23 +47,11 @@ function isProblem(body: unknown): body is Problem {
   );
 }
 
-function query(range: Range, more: Record<string, string>): string {
-  const given = Object.entries(range).map(([name, at]) => [name, String(Math.round(at))]);
-  return String(new URLSearchParams([...given, ...Object.entries(more)]));
-}
-
-/** Series asked for at once; the server refuses more than 50. */
-const NAMES_MAX = 40;
-
 /** What the charts draw, at a step. */
 export async function fetchSeries(range: Range, stepMs: number): Promise<Series[]> {
-  const parts: string[] = [];
-  for (let from = 0; from < CHARTED_METRICS.length; from += NAMES_MAX) {
-    parts.push(CHARTED_METRICS.slice(from, from + NAMES_MAX).join(','));
-  }
   const answers = await Promise.all(
-    parts.map(async (names) => {
-      const response = await getHistory(`/api/v1/series?${query(range, { names, stepMs: String(stepMs) })}`);
+    seriesPaths(range, stepMs).map(async (path) => {
+      const response = await getHistory(path);
       return ((await response.json()) as { series: Series[] }).series;
     }),
   );
@@ -81,8 +64,7 @@ export async function fetchWindow(range: Range): Promise<TimelineWindow> {
   for (;;) {
     // The first answer says what its range was; the pages after it are of the same one.
     const asked: Range = window ? { fromMs: window.fromMs, toMs: window.toMs } : range;
-    const after: string = String(window?.facts.at(-1)?.seq ?? 0);
-    const response = await getHistory(`/api/v1/timeline/window?${query(asked, { after })}`);
+    const response = await getHistory(windowPath(asked, window?.facts.at(-1)?.seq ?? 0));
     const page = (await response.json()) as TimelineWindow;
     window = window
       ? { ...page, facts: [...window.facts, ...page.facts], gap: window.gap || page.gap }

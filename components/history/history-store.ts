@@ -7,6 +7,7 @@ import { SeriesRing } from '../live/series-ring.ts';
 import { takeOlderFacts } from '../stores/facts-store.ts';
 import { serverNow } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
+import { FIRST_SPAN_MS, POINTS } from './history-paths.ts';
 import { fetchSeries, fetchWindow } from './history-requests.ts';
 import { KEPT_MS } from './moments.ts';
 
@@ -38,10 +39,8 @@ export const useHistory = create<History>(() => ({
   past: null,
 }));
 
-/** What is loaded on opening, and what the live buffers can hold. */
-export const FIRST_SPAN_MS = 900_000;
+/** What the live buffers can hold. */
 const LIVE_SPAN_MS = buffers.stepMs * buffers.capacity;
-const POINTS = 450;
 /** An end that lies this close outside still counts as covered. */
 const SLACK_MS = 5_000;
 const AGAIN_MS = 3_000;

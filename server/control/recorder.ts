@@ -86,15 +86,23 @@ export class Recorder {
   ): Promise<Map<string, (number | null)[]>> {
     this.flush();
     const result = new Map<string, (number | null)[]>(names.map((name) => [name, []]));
+    const places = new Map<number, Map<string, number>>();
+    const placesIn = (layout: number) => {
+      const known = places.get(layout);
+      if (known) return known;
+      const found = new Map(this.#layouts.get(layout)?.map(({ name }, place) => [name, place]));
+      places.set(layout, found);
+      return found;
+    };
     for (let index = 0; index < points; index++) {
       if (index % LOOKUPS_PER_TURN === LOOKUPS_PER_TURN - 1) await nextTurn();
       if (this.#closed) return result;
       const until = startAt + (index + 1) * stepMs;
       const row = this.#lookUp.get(until - Math.max(stepMs, HELD_MS), until);
       const values = row ? decode(row['data'] as Uint8Array) : undefined;
-      const metrics = row ? this.#layouts.get(Number(row['layout'])) : undefined;
+      const placeOf = row ? placesIn(Number(row['layout'])) : undefined;
       for (const [name, series] of result) {
-        const value = values?.[metrics?.findIndex((metric) => metric.name === name) ?? -1];
+        const value = values?.[placeOf?.get(name) ?? -1];
         series.push(value === undefined || Number.isNaN(value) ? null : value);
       }
     }

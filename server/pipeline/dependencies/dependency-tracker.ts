@@ -4,8 +4,7 @@ import type { ActiveFault } from '#lib/protocol/events.ts';
 import type { ServiceName } from '#lib/protocol/faults.ts';
 import { DEPENDENCY_NAMES } from '#lib/protocol/services.ts';
 import type { DependencyStatus } from '#lib/protocol/state.ts';
-import { CallWindow } from './call-window.ts';
-import { percentile } from './percentile.ts';
+import { type CallSummary, CallWindow, percentilesOf } from './call-window.ts';
 
 export interface DependencyTrackerOptions {
   clock: Clock;
@@ -55,8 +54,8 @@ export class DependencyTracker {
 
   status(): DependencyStatus[] {
     return [...this.#windows].map(([name, window]) => {
-      const { callsPerSecond, errorRatio, injected, organic } = window.summary();
-      return { name, callsPerSecond, errorRatio, injected, organic, ...window.percentiles() };
+      const { callsPerSecond, errorRatio, injected, organic, durations } = window.summary();
+      return { name, callsPerSecond, errorRatio, injected, organic, ...percentilesOf(durations) };
     });
   }
 
@@ -68,14 +67,20 @@ export class DependencyTracker {
     p95Ms: number | null;
   } {
     const summaries = [...this.#windows.values()].map((window) => window.summary());
-    const sum = (pick: (summary: (typeof summaries)[number]) => number) =>
+    const sum = (pick: (summary: CallSummary) => number) =>
       summaries.reduce((total, summary) => total + pick(summary), 0);
-    const durations = summaries.flatMap((summary) => summary.durations).sort((a, b) => a - b);
+    const all = new Float64Array(sum(({ count }) => count));
+    let filled = 0;
+    for (const { durations } of summaries) {
+      all.set(durations, filled);
+      filled += durations.length;
+    }
+    const { p50Ms, p95Ms } = percentilesOf(all.sort());
     return {
       injectedPerSecond: sum((summary) => summary.injected) / 10,
       organicPerSecond: sum((summary) => summary.organic) / 10,
-      p50Ms: percentile(durations, 0.5),
-      p95Ms: percentile(durations, 0.95),
+      p50Ms,
+      p95Ms,
     };
   }
 }
