@@ -1,6 +1,6 @@
 import type { Metadata, Viewport } from 'next';
 import type { ReactNode } from 'react';
-import { firstPaths } from '#components/history/history-paths.ts';
+import { firstPaths } from '#components/first-requests.ts';
 import '@fontsource-variable/inter/wght.css';
 import './globals.css';
 
@@ -24,7 +24,7 @@ export default function RootLayout({ children }: { children: ReactNode }) {
       <head>
         {/* biome-ignore lint/security/noDangerouslySetInnerHtml: a constant that must run before the first paint */}
         <script dangerouslySetInnerHTML={{ __html: SET_THEME }} />
-        {/* The history is on its way before the scripts are. */}
+        {/* On their way before the scripts are. */}
         {firstPaths().map((path) => (
           <link as="fetch" crossOrigin="anonymous" href={path} key={path} rel="preload" />
         ))}

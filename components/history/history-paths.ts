@@ -28,11 +28,6 @@ export function windowPath(range: Range, after: number): string {
   return `/api/v1/timeline/window?${query(range, { after: String(after) })}`;
 }
 
-/** What every page asks for first, before it knows the server's time. */
-export function firstPaths(): string[] {
-  return [...seriesPaths({}, FIRST_SPAN_MS / POINTS), windowPath({}, 0)];
-}
-
 function query(range: Range, more: Record<string, string>): string {
   const given = Object.entries(range).map(([name, at]) => [name, String(Math.round(at))]);
   return String(new URLSearchParams([...given, ...Object.entries(more)]));

@@ -1,5 +1,6 @@
 import { create } from 'zustand';
 import type { Catalogue } from '#lib/protocol/faults.ts';
+import { CATALOGUE_PATH } from '../first-requests.ts';
 
 type CatalogueStore =
   | { phase: 'loading'; catalogue: null; error: null }
@@ -19,7 +20,7 @@ const AGAIN_MS = 2_000;
 export async function loadCatalogue(): Promise<void> {
   if (useCatalogue.getState().phase === 'loaded') return;
   try {
-    const response = await fetch('/api/v1/catalogue', { signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(CATALOGUE_PATH, { signal: AbortSignal.timeout(5_000) });
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     const catalogue = (await response.json()) as Catalogue;
     useCatalogue.setState({ phase: 'loaded', catalogue, error: null });
