@@ -1,5 +1,6 @@
 import type { Metadata, Viewport } from 'next';
 import type { ReactNode } from 'react';
+import { preload } from 'react-dom';
 import { firstPaths } from '#components/first-requests.ts';
 import '@fontsource-variable/inter/wght.css';
 import './globals.css';
@@ -19,15 +20,12 @@ const SET_THEME =
   "try{if(localStorage.getItem('brownout.theme')==='light')document.documentElement.dataset.theme='light'}catch{}";
 
 export default function RootLayout({ children }: { children: ReactNode }) {
+  for (const path of firstPaths()) preload(path, { as: 'fetch', crossOrigin: 'anonymous' });
   return (
     <html lang="en" suppressHydrationWarning>
       <head>
         {/* biome-ignore lint/security/noDangerouslySetInnerHtml: a constant that must run before the first paint */}
         <script dangerouslySetInnerHTML={{ __html: SET_THEME }} />
-        {/* On their way before the scripts are. */}
-        {firstPaths().map((path) => (
-          <link as="fetch" crossOrigin="anonymous" href={path} key={path} rel="preload" />
-        ))}
       </head>
       <body className="bg-ground text-ink antialiased">
         <noscript>
