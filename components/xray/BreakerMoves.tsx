@@ -70,9 +70,8 @@ function Call({ call }: { call: BreakerCall }) {
       </span>
       <span className="text-faint">{timeOfDay(call.at)}</span>
       <span>
-        {failed
-          ? `failed after ${spokenDuration(call.durationMs)}`
-          : `trial went well in ${spokenDuration(call.durationMs)}`}
+        {failed ? 'failed' : 'trial went well'}
+        {call.durationMs !== null && ` ${failed ? 'after' : 'in'} ${spokenDuration(call.durationMs)}`}
       </span>
       {call.origin && <OriginChip origin={call.origin} />}
       {call.error && <span className="min-w-0 [overflow-wrap:anywhere]">{call.error}</span>}

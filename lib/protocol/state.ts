@@ -16,7 +16,8 @@ export type Origin = 'injected' | 'organic';
 export interface BreakerCall {
   /** When it ended, epoch ms. */
   at: number;
-  durationMs: number;
+  /** null: it was not timed. */
+  durationMs: number | null;
   /** Text of the failure, at most 200 characters; null when it succeeded. */
   error: string | null;
   origin: Origin | null;

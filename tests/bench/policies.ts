@@ -76,8 +76,8 @@ function ratiosOf(samples: Samples): BenchRatio[] {
     atMost('breaker / cockatiel, time', time('our breaker', 'cockatiel breaker'), 1),
     atMost('breaker / opossum without time-out, time', time('our breaker', 'opossum, no time-out'), 0.4),
     shown(
-      'breaker with a clock that costs nothing / cockatiel, time',
-      time('our breaker, a clock that costs nothing', 'cockatiel breaker'),
+      'breaker that times its calls / cockatiel, time',
+      time('our breaker, calls timed', 'cockatiel breaker'),
     ),
     shown('breaker / opossum as documented, time', time('our breaker', 'opossum, as documented')),
     atMost('idle injector / cockatiel, time', time('our injector, idle', 'cockatiel breaker'), 0.5),

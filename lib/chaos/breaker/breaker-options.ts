@@ -19,6 +19,11 @@ export interface BreakerOptions extends BreakerThresholds {
   isFailure: (error: unknown) => boolean;
   /** Splits the counted failures. @default by the mark of a fault in the error */
   originOf: OriginOf;
+  /**
+   * Also times the calls of the closed breaker, for the story of what opened it: a reading of the clock for each, since
+   * nobody can know before a call that it will fail. Trials are always timed. @default false
+   */
+  timeCalls: boolean;
   /** @default systemClock */
   clock: Clock;
 }
@@ -30,6 +35,7 @@ export const BREAKER_DEFAULTS: BreakerOptions = {
   successThreshold: 2,
   isFailure: (error) => !isAbortError(error),
   originOf: originByMark,
+  timeCalls: false,
   clock: systemClock,
 };
 

@@ -123,7 +123,7 @@ describe('CircuitBreaker', () => {
 
   describe('the calls that moved it', () => {
     it('are the failures in a row, with how long each took and whose it was', async () => {
-      const { breaker, clock, changes } = makeBreaker();
+      const { breaker, clock, changes } = makeBreaker({ timeCalls: true });
       const slow = (error: Error) => () => {
         clock.advance(40);
         return Promise.reject(error);
@@ -141,17 +141,28 @@ describe('CircuitBreaker', () => {
       ]);
     });
 
+    it('are not timed while it is closed unless asked to be: nothing reads the clock for them', async () => {
+      const { breaker, clock, changes } = makeBreaker();
+      const read = vi.spyOn(clock, 'monotonicMs');
+      for (let call = 0; call < 10; call++) await breaker.execute(works);
+      await expect(breaker.execute(fails)).rejects.toThrow();
+      await expect(breaker.execute(fails)).rejects.toThrow();
+      expect(read).not.toHaveBeenCalled();
+      await expect(breaker.execute(fails)).rejects.toThrow();
+      expect(changes[0]?.calls.map(({ durationMs }) => durationMs)).toEqual([null, null, null]);
+    });
+
     it('are the trials, well or not, and none when time or a hand moved it', async () => {
       const { breaker, clock, changes, fail, open } = makeBreaker();
       await open();
       clock.advance(8000);
       expect(changes.at(-1)).toMatchObject({ to: 'HALF_OPEN', calls: [] });
-      await breaker.execute(works);
+      await breaker.execute(async () => clock.advance(15));
       await fail();
       expect(changes.at(-1)).toMatchObject({
         to: 'OPEN',
         calls: [
-          { error: null, origin: null },
+          { error: null, origin: null, durationMs: 15 },
           { error: 'connect ECONNREFUSED', origin: 'organic' },
         ],
       });

@@ -22,7 +22,8 @@ export type BreakerChangeReason =
 export interface BreakerCall {
   /** When it ended, epoch ms. */
   readonly at: number;
-  readonly durationMs: number;
+  /** null: it was not timed (see `timeCalls`). */
+  readonly durationMs: number | null;
   /** Text of the failure, shortened; null when it succeeded. */
   readonly error: string | null;
   /** Of the failure; null when it succeeded. */
@@ -153,7 +154,8 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
     if (signal?.aborted) throw signal.reason;
     let phase = this.#phase;
     if (phase.state !== 'CLOSED') phase = this.#admit();
-    const startedMs = this.#options.clock.monotonicMs();
+    const { clock, timeCalls } = this.#options;
+    const startedMs = timeCalls || phase.state !== 'CLOSED' ? clock.monotonicMs() : null;
     try {
       const value = signal ? await abortable(call(signal), signal) : await call();
       this.#succeeded(phase, startedMs);
@@ -238,7 +240,7 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
     throw new BreakerOpenError(this.name, retryAfterMs);
   }
 
-  #succeeded(phase: Phase, startedMs: number): void {
+  #succeeded(phase: Phase, startedMs: number | null): void {
     this.#calls.succeeded++;
     if (phase !== this.#phase) return;
     if (phase.state === 'CLOSED') {
@@ -253,7 +255,7 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
     }
   }
 
-  #failed(phase: Phase, error: unknown, signal: AbortSignal | undefined, startedMs: number): void {
+  #failed(phase: Phase, error: unknown, signal: AbortSignal | undefined, startedMs: number | null): void {
     const abandoned = signal?.aborted === true && !isDeadlineError(signal.reason);
     if (abandoned || !this.#options.isFailure(error)) {
       this.#calls.uncounted++;
@@ -278,9 +280,14 @@ export class CircuitBreaker extends EventEmitter<CircuitBreakerEvents> {
     this.#toOpen({ reason: 'failure_threshold', failures, origin: originOfMany(injected, failures), calls });
   }
 
-  #remember(calls: BreakerCall[], startedMs: number, error: string | null, origin: Origin | null): void {
+  #remember(
+    calls: BreakerCall[],
+    startedMs: number | null,
+    error: string | null,
+    origin: Origin | null,
+  ): void {
     const { clock } = this.#options;
-    const durationMs = Math.round(clock.monotonicMs() - startedMs);
+    const durationMs = startedMs === null ? null : Math.round(clock.monotonicMs() - startedMs);
     calls.push({ at: clock.now(), durationMs, error: error?.slice(0, ERROR_LENGTH) ?? null, origin });
     if (calls.length > CALLS_KEPT) calls.shift();
   }

@@ -39,6 +39,7 @@ export function createBreakers({ profile, clock, tracker, logger, onChanged }: B
     const breaker = new CircuitBreaker(name, {
       ...thresholds,
       clock,
+      timeCalls: true,
       isFailure: (error) => !isAbortError(error) && IS_FAILURE[name](error),
       originOf: (error) => tracker.judge(service, error).origin,
     });

@@ -11,7 +11,6 @@ import {
 } from 'cockatiel';
 import Opossum from 'opossum';
 import { CircuitBreaker } from '#lib/chaos/breaker/circuit-breaker.ts';
-import { systemClock } from '#lib/chaos/clock.ts';
 import { DiskTier } from '#lib/chaos/fallback/disk-tier.ts';
 import { FallbackChain } from '#lib/chaos/fallback/fallback-chain.ts';
 import type { FallbackTier } from '#lib/chaos/fallback/fallback-tier.ts';
@@ -30,7 +29,7 @@ export interface PolicyCall {
 export const POLICIES = [
   'bare',
   'our breaker',
-  'our breaker, a clock that costs nothing',
+  'our breaker, calls timed',
   'cockatiel breaker',
   'opossum, as documented',
   'opossum, no time-out',
@@ -56,8 +55,8 @@ export async function policyCall(name: PolicyName): Promise<PolicyCall> {
       const breaker = new CircuitBreaker('bench');
       return { once: () => breaker.execute(work), close: () => breaker.dispose() };
     }
-    case 'our breaker, a clock that costs nothing': {
-      const breaker = new CircuitBreaker('bench', { clock: { ...systemClock, monotonicMs: () => 0 } });
+    case 'our breaker, calls timed': {
+      const breaker = new CircuitBreaker('bench', { timeCalls: true });
       return { once: () => breaker.execute(work), close: () => breaker.dispose() };
     }
     case 'cockatiel breaker': {
