@@ -9,14 +9,15 @@ import type {
 } from '#lib/protocol/events.ts';
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { HaltReceipt } from '#lib/protocol/faults.ts';
-import { fillLive } from './history/history-store.ts';
+import type { State } from '#lib/protocol/state.ts';
+import { fillLive, joinLive } from './history/history-store.ts';
 import { forgetState, hearState } from './live/heard-state.ts';
 import { takeLayout, takeTick } from './live/series-buffers.ts';
 import { loadCatalogue } from './stores/catalogue-store.ts';
 import { loadIdentity, saveName, useConnection } from './stores/connection-store.ts';
 import { takeFact, takeSnapshotFacts, useFacts } from './stores/facts-store.ts';
 import { takeFaults } from './stores/faults-store.ts';
-import { takeServerTime, takeState, takeTransition } from './stores/state-store.ts';
+import { takeServerTime, takeState, takeTransition, useSystem } from './stores/state-store.ts';
 
 type ConsoleSocket = Socket<ConsoleServerEvents, ConsoleClientEvents>;
 type LiveSocket = Socket<LiveServerEvents, LiveClientEvents>;
@@ -40,7 +41,6 @@ let hadSnapshot = false;
 export function openSockets(lookingAs?: string): () => void {
   loadIdentity();
   if (lookingAs) useConnection.setState({ name: lookingAs });
-  let wasCut = false;
   void fillLive(); // beside the handshakes: the charts are full as soon as the page is live
   const options = {
     transports: ['websocket'],
@@ -56,7 +56,6 @@ export function openSockets(lookingAs?: string): () => void {
     void loadCatalogue();
   });
   commands.on('disconnect', (reason) => {
-    wasCut = true;
     useConnection.setState({ phase: 'disconnected' });
     // After these the client does not come back by itself.
     if (reason === 'io server disconnect') commands.connect();
@@ -72,7 +71,7 @@ export function openSockets(lookingAs?: string): () => void {
     takeSnapshotFacts(facts, gap);
     takeState(state, newestFacts());
     takeFaults(state.faults, performance.now());
-    if (wasCut) void fillLive(); // what the cut has cost
+    joinLive(state.at);
   });
   commands.on('fact', (fact) => {
     const outcome = takeFact(fact);
@@ -95,8 +94,8 @@ export function openSockets(lookingAs?: string): () => void {
     // The newest fact can have been lost with the connection it came on.
     if (tick.seq > useFacts.getState().lastSeq) checkMissing(tick.seq);
     const state = hearState(tick.state);
-    if (state) takeState(state, newestFacts());
-    else live.emit('whole');
+    if (!state) live.emit('whole');
+    else if (!isOvertaken(state)) takeState(state, newestFacts());
   });
   live.on('disconnect', (reason) => {
     forgetState();
@@ -108,6 +107,12 @@ export function openSockets(lookingAs?: string): () => void {
     live.disconnect();
     if (consoleSocket === commands) consoleSocket = null; // another page may have opened its own
   };
+}
+
+/** The state told last, which a newcomer gets, can be half a second older than its snapshot. */
+function isOvertaken(state: State): boolean {
+  const shown = useSystem.getState().state;
+  return shown?.runId === state.runId && shown.at > state.at && shown.at - state.at < 1_000;
 }
 
 /** Those that a state which has just come may lack. */

@@ -65,7 +65,7 @@ const LOOPBACK = ['127.0.0.1', 'localhost', '::1'];
 
 /** @throws {ConfigError} naming the setting, its value and what is allowed */
 export function readSettings(env: Environment = process.env): Settings {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim() !== ''));
   const parsed = settingsSchema.safeParse(given);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

@@ -4,7 +4,7 @@ import type { TimelineWindow } from '#lib/protocol/timeline.ts';
 import { buffers } from '../live/series-buffers.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useView } from '../stores/view-store.ts';
-import { ensureHistory, fillLive, liveCovers, pastCovering, useHistory } from './history-store.ts';
+import { ensureHistory, fillLive, joinLive, liveCovers, pastCovering, useHistory } from './history-store.ts';
 
 const MINUTE = 60_000;
 const METRIC = METRICS.uploadsPerSecond;
@@ -12,16 +12,19 @@ const METRIC = METRICS.uploadsPerSecond;
 /** What the control process was asked, and its answers: the network is the edge of the page. */
 let asked: URL[];
 let refuse: boolean;
+/** How old the answers are when they come, ms. */
+let ageMs: number;
 beforeEach(() => {
   asked = [];
   refuse = false;
+  ageMs = 0;
   useHistory.setState({ phase: 'idle', error: null, liveFrom: null, liveStanding: null, past: null });
   useView.setState({ windowMs: 5 * MINUTE, frozenAt: null });
   vi.stubGlobal('fetch', async (path: string) => {
     const url = new URL(path, 'http://console');
     asked.push(url);
     if (refuse) return new Response('{}', { status: 503 });
-    const now = Date.now();
+    const now = Date.now() - ageMs;
     const fromMs = Number(url.searchParams.get('fromMs') ?? now - 15 * MINUTE);
     const toMs = Number(url.searchParams.get('toMs') ?? now);
     return Response.json(
@@ -80,6 +83,33 @@ describe('the history of a page', () => {
     asked = [];
     ensureHistory();
     expect(asked).toEqual([]);
+  });
+
+  it('is asked for again when samples come live only long after its end, and not when they join it', async () => {
+    await fillLive();
+    asked = [];
+    joinLive(Date.now() + 1_500);
+    expect(asked).toEqual([]);
+    ageMs = -30_000; // the server was away for so long between the answer and the first sample
+    joinLive(Date.now() + 30_000);
+    await idle();
+    expect(given('after').filter(Boolean)).toEqual(['0', '1']);
+    expect(buffers.at(METRIC, Date.now() + 20_000)).toBe(7);
+    asked = [];
+    ensureHistory();
+    expect(asked).toEqual([]);
+  });
+
+  it('is asked for again when samples come live while an answer is on its way that ends before them', async () => {
+    ageMs = -60_000;
+    const early = fillLive();
+    joinLive(Date.now() + 90_000);
+    await early;
+    asked = [];
+    ageMs = -90_000;
+    ensureHistory();
+    await idle();
+    expect(buffers.at(METRIC, Date.now() + 80_000)).toBe(7);
   });
 
   it('grows to the hour when the axis does', async () => {

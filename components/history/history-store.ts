@@ -48,6 +48,11 @@ const AGAIN_MS = 3_000;
 let failedAt = Number.NEGATIVE_INFINITY;
 /** Span that somebody asked to be filled and that has not been yet, ms. */
 let owedMs = 0;
+/** End of what was filled from history, and the moment from which on samples come live; epoch ms of the server. */
+let filledTo = Number.NEGATIVE_INFINITY;
+let liveSince = Number.NEGATIVE_INFINITY;
+/** So much may lie between the two: the last sample of an answer covers it. */
+const SEAM_MS = 2_000;
 
 /** Does one load at a time; a failure is kept to be shown, and tried again. */
 async function loading(load: () => Promise<void>): Promise<void> {
@@ -72,7 +77,8 @@ export function fillLive(askedMs: number = FIRST_SPAN_MS): Promise<void> {
     const spanMs = owedMs;
     const range = spanMs === FIRST_SPAN_MS ? {} : { fromMs: serverNow() - spanMs };
     const [series, window] = await Promise.all([fetchSeries(range, spanMs / POINTS), fetchWindow(range)]);
-    if (owedMs <= spanMs) owedMs = 0;
+    filledTo = Math.max(filledTo, window.toMs);
+    if (owedMs <= spanMs && liveSince - filledTo <= SEAM_MS) owedMs = 0;
     for (const each of series) buffers.backfill(each.name, each.startAt, each.stepMs, each.values);
     takeOlderFacts(window.facts);
     const { liveFrom } = useHistory.getState();
@@ -80,6 +86,12 @@ export function fillLive(askedMs: number = FIRST_SPAN_MS): Promise<void> {
       useHistory.setState({ liveFrom: window.fromMs, liveStanding: window.standing });
     redrawCharts();
   });
+}
+
+/** Samples come live from here on: what a cut, or a slow start, has left out before it is filled. */
+export function joinLive(at: number): void {
+  liveSince = at;
+  if (liveSince - filledTo > SEAM_MS) void fillLive();
 }
 
 /** Width of a past sample, ms: what a chart of this window can show. */

@@ -39,7 +39,12 @@ export function Overlays() {
       return;
     }
     if (meta || event.altKey || isTyping(event.target)) return;
-    if (useView.getState().overlay !== null) return;
+    if (useView.getState().overlay !== null) {
+      // What was asked for may not have been fetched yet: then nobody else closes it.
+      const isOpen = document.querySelector('[role="dialog"]') !== null;
+      if (event.key === 'Escape' && !isOpen) useView.setState({ overlay: null });
+      return;
+    }
     if (event.key === 'f') toggleFreeze();
     if (event.key === 'a') {
       event.preventDefault(); // the letter would be typed into the box that it opens

@@ -7,6 +7,8 @@ export interface Connection {
   tickAt: number | null;
   /** Why the server said no, or what it announced. */
   notice: string | null;
+  /** Parts of this page are not on the server any more: it has been built anew since. */
+  isOutdated: boolean;
   /** Telemetry sockets see each other's operators; this is our own name. */
   name: string;
   tabId: string;
@@ -18,6 +20,7 @@ export const useConnection = create<Connection>(() => ({
   phase: 'connecting',
   tickAt: null,
   notice: null,
+  isOutdated: false,
   name: NAME_DEFAULT,
   tabId: '',
 }));

@@ -21,6 +21,7 @@ export function LiveStatus() {
   const phase = useConnection((store) => store.phase);
   const tickAt = useConnection((store) => store.tickAt);
   const notice = useConnection((store) => store.notice);
+  const isOutdated = useConnection((store) => store.isOutdated);
   const state = useLive();
   const { word, status } = LIVE_LOOK[state];
   const ageMs = tickAt === null ? null : Math.max(0, nowMs - tickAt);
@@ -36,6 +37,16 @@ export function LiveStatus() {
       {ageMs !== null && <span className="min-w-9 text-right font-medium">{spokenAge(ageMs)}</span>}
       {phase === 'disconnected' && state !== 'reconnecting' && (
         <span className="font-medium max-sm:hidden">· reconnecting</span>
+      )}
+      {isOutdated && (
+        <button
+          className="font-medium underline"
+          onClick={() => location.reload()}
+          title="The server has been built anew; a part of this page is not there any more"
+          type="button"
+        >
+          reload this page
+        </button>
       )}
     </span>
   );

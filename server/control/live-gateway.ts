@@ -17,7 +17,7 @@ export interface LiveGatewayOptions {
 type NoData = Record<never, never>;
 
 /** Least time between two whole states that one viewer asks for. */
-const WHOLE_PAUSE_MS = 400;
+const WHOLE_PAUSE_MS = 250;
 
 /**
  * The /live namespace: telemetry for viewers, volatile throughout. Who cannot keep up misses ticks, never gets old
