@@ -16,7 +16,7 @@ import { takeLayout, takeTick } from './live/series-buffers.ts';
 import { loadCatalogue } from './stores/catalogue-store.ts';
 import { loadIdentity, saveName, useConnection } from './stores/connection-store.ts';
 import { takeFact, takeSnapshotFacts, useFacts } from './stores/facts-store.ts';
-import { takeFaults } from './stores/faults-store.ts';
+import { takeFaults, takeHits } from './stores/faults-store.ts';
 import { takeServerTime, takeState, takeTransition, useSystem } from './stores/state-store.ts';
 
 type ConsoleSocket = Socket<ConsoleServerEvents, ConsoleClientEvents>;
@@ -95,7 +95,10 @@ export function openSockets(lookingAs?: string): () => void {
     if (tick.seq > useFacts.getState().lastSeq) checkMissing(tick.seq);
     const state = hearState(tick.state);
     if (!state) live.emit('whole');
-    else if (!isOvertaken(state)) takeState(state, newestFacts());
+    else if (!isOvertaken(state)) {
+      takeState(state, newestFacts());
+      takeHits(state.faults, performance.now());
+    }
   });
   live.on('disconnect', (reason) => {
     forgetState();

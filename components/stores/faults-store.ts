@@ -33,6 +33,18 @@ export function takeFaults(faults: readonly Fault[], nowMs: number): void {
   useFaults.setState({ faults: faults.map((fault) => ({ ...fault, deadlineMs: nowMs + fault.leftMs })) });
 }
 
+/** Takes in what a tick says of them: their hits, which come with nothing else. Without any new nothing is drawn. */
+export function takeHits(faults: readonly Fault[], nowMs: number): void {
+  const shown = useFaults.getState().faults;
+  if (shown && toldOf(shown) !== toldOf(faults)) takeFaults(faults, nowMs);
+}
+
+function toldOf(faults: readonly Fault[]): string {
+  return faults
+    .map(({ id, version, hits, seen, warning }) => [id, version, hits, seen, warning].join())
+    .join(';');
+}
+
 export function setPending(keys: readonly string[], phase: 'arming' | 'clearing' | null): void {
   useFaults.setState((store) => {
     const pending = { ...store.pending };

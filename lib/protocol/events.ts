@@ -57,7 +57,7 @@ export interface ConsoleServerEvents {
   /** First after each (re)connect. `facts` are those after `lastSeq`; `gap` says that older ones are gone. */
   snapshot: (snapshot: { state: State; facts: Fact[]; gap: boolean }) => void;
   fact: (fact: Fact) => void;
-  /** Observed faults, complete, after every change and with each tick of hits. */
+  /** Observed faults, complete, after every change. Their hits in between are in the state of the ticks. */
   faults: (update: { faults: Fault[] }) => void;
   /** The control process asks, the page answers in the handler: that keeps a browser's leases. */
   lease: (question: { n: number }, ack: (answer: { n: number }) => void) => void;

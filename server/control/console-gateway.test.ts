@@ -1,11 +1,16 @@
 import type { Socket } from 'socket.io-client';
 import { afterEach, describe, expect, it } from 'vitest';
+import { forgetState, hearState } from '#components/live/heard-state.ts';
 import { createRandom } from '#lib/chaos/random.ts';
+import type { LiveTick } from '#lib/protocol/events.ts';
 import type { Fact } from '#lib/protocol/facts.ts';
 import { eventOf, refusalOf, TestControl, until } from './control.fixture.ts';
 
 let system: TestControl;
-afterEach(() => system.close());
+afterEach(async () => {
+  forgetState();
+  await system.close();
+});
 
 const told = (facts: readonly Fact[]) => facts.map(({ seq, type, subject }) => `${seq} ${type} ${subject}`);
 
@@ -44,6 +49,11 @@ describe('ConsoleGateway', () => {
     const bo = system.console({ tabId: 'b', name: 'Bo' });
     const seen: number[] = [];
     bo.socket.on('faults', ({ faults }) => seen.push(faults[0]?.hits ?? -1));
+    const ticked: number[] = [];
+    system.socket('/live').on('tick', ({ state }: LiveTick) => {
+      const hits = hearState(state)?.faults[0]?.hits;
+      if (hits !== undefined) ticked.push(hits);
+    });
     await until(() => bo.snapshots.length === 1);
     const started = await ana.socket.emitWithAck('fault:start', { service: 'redis', type: 'timeout' });
     expect(started).toMatchObject({
@@ -52,7 +62,8 @@ describe('ConsoleGateway', () => {
     });
     await until(() => seen.includes(0));
     injector.decide('redis', { kind: 'GET' });
-    await until(() => seen.includes(1));
+    await until(() => ticked.includes(1));
+    expect(ticked.toSorted(), 'never back').toEqual(ticked);
     if (!started.ok) return;
     const stopped = await bo.socket.emitWithAck('fault:stop', { id: started.data.id });
     expect(stopped).toMatchObject({ ok: true, data: { reason: 'stopped', hits: 1 } });

@@ -75,7 +75,6 @@ export class ConsoleGateway {
   readonly #namespace: Namespace<ConsoleClientEvents, ConsoleServerEvents, NoData, NoData>;
   readonly #stopFacts: () => void;
   readonly #onChanged = () => this.#sendFaults();
-  #hitsKey = '';
 
   constructor(io: Server, options: ConsoleGatewayOptions) {
     this.#options = {
@@ -124,10 +123,8 @@ export class ConsoleGateway {
     this.#options.desk.off('changed', this.#onChanged);
   }
 
-  /** Tells new hits, and cuts who does not keep up. */
-  tick(): void {
-    const faults = this.#options.desk.faults();
-    if (hitsKey(faults) !== this.#hitsKey) this.#sendFaults(faults);
+  /** Cuts who does not keep up. */
+  cutSlow(): void {
     for (const socket of this.#namespace.sockets.values()) this.#cutIfSlow(socket);
   }
 
@@ -235,9 +232,9 @@ export class ConsoleGateway {
     };
   }
 
-  #sendFaults(faults = this.#options.desk.faults()): void {
-    this.#hitsKey = hitsKey(faults);
-    this.#namespace.emit('faults', { faults });
+  /** Their hits between two changes are told by the ticks of /live. */
+  #sendFaults(): void {
+    this.#namespace.emit('faults', { faults: this.#options.desk.faults() });
   }
 
   #cutIfSlow(socket: ConsoleSocket): void {
@@ -266,10 +263,4 @@ function unsent(socket: ConsoleSocket): { packets: number; bytes: number } {
 function resumed(log: FactLog, lastSeq: number): { facts: ReturnType<FactLog['latest']>; gap: boolean } {
   if (log.seq - lastSeq > MOST_FACTS) return { facts: log.latest(MOST_FACTS), gap: true };
   return log.since(lastSeq, MOST_FACTS);
-}
-
-function hitsKey(faults: ReturnType<FaultDesk['faults']>): string {
-  return faults
-    .map(({ id: faultId, hits, seen, warning }) => `${faultId}:${hits}:${seen}:${warning ?? ''}`)
-    .join();
 }

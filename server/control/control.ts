@@ -221,12 +221,9 @@ export async function createControl(options: ControlOptions): Promise<Control> {
 
 const PULSE_MS = 500;
 
-/**
- * The rhythm in which viewers are told. Its parts are kept apart, because a volatile packet is dropped while another
- * one to the same browser is just being written.
- */
+/** The rhythm in which viewers are told, and in between looked after. */
 function startPulse(consoles: ConsoleGateway, live: LiveGateway): { close(): void } {
-  const steps = [() => consoles.tick(), () => live.sendTick()];
+  const steps = [() => consoles.cutSlow(), () => live.sendTick()];
   let count = 0;
   const timer = setInterval(() => steps[count++ % steps.length]?.(), PULSE_MS / steps.length);
   timer.unref();
