@@ -72,6 +72,7 @@ export function openSockets(lookingAs?: string): () => void {
     takeState(state, newestFacts());
     takeFaults(state.faults, performance.now());
     joinLive(state.at);
+    useConnection.setState({ tickAt: performance.now() }); // as fresh as a tick, and before the first one
   });
   commands.on('fact', (fact) => {
     const outcome = takeFact(fact);

@@ -12,7 +12,7 @@ import { pictureSource } from '../history/picture-source.ts';
 import { serverNow } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { LABEL_WIDTH } from './BandRect.tsx';
-import { RibbonBands, type RibbonPicture } from './RibbonBands.tsx';
+import { LEAST_HEIGHT, RibbonBands, type RibbonPicture } from './RibbonBands.tsx';
 import { breakerBands, faultBands, modeBands } from './ribbon-series.ts';
 import { TimeControls } from './TimeControls.tsx';
 import { unheardFrom } from './unheard.ts';
@@ -85,8 +85,9 @@ export function Ribbon({ scale = 1, breakersMax = 5, controls = 'compact' }: Rib
         </div>
       )}
       <div
-        className={`relative min-h-12 ${controls === 'none' ? '' : 'cursor-crosshair touch-pan-y'}`}
+        className={`relative ${controls === 'none' ? '' : 'cursor-crosshair touch-pan-y'}`}
         ref={body}
+        style={{ minHeight: LEAST_HEIGHT * drawn }}
         {...scrub}
       >
         {picture && size && (

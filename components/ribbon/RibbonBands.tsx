@@ -23,6 +23,9 @@ export interface RibbonPicture {
 
 /** Where the words of the marks stand, below the bands, px. */
 const MARK_ROW = 10;
+const AXIS_ROW = 14;
+/** With neither faults nor breakers to show. */
+export const LEAST_HEIGHT = 3 * ROW + MARK_ROW + AXIS_ROW;
 /** Of a time below the axis; one that would be cut off is left out, px. */
 const TICK_WIDTH = 48;
 
@@ -56,9 +59,9 @@ export const RibbonBands = memo(function RibbonBands({
   return (
     <svg
       aria-label={summary}
-      height={(axisY + 14) * scale}
+      height={(axisY + AXIS_ROW) * scale}
       role="img"
-      viewBox={`0 0 ${inner} ${axisY + 14}`}
+      viewBox={`0 0 ${inner} ${axisY + AXIS_ROW}`}
       width={width}
     >
       {ticks.map((at) => (

@@ -3,7 +3,7 @@ import { create } from 'zustand';
 export interface Connection {
   /** Of the command socket. `refused` is final until reload: wrong origin or token. */
   phase: 'connecting' | 'connected' | 'disconnected';
-  /** performance.now() of the newest telemetry tick; null before the first. */
+  /** performance.now() of the newest telemetry, a tick or a snapshot; null before the first. */
   tickAt: number | null;
   /** Why the server said no, or what it announced. */
   notice: string | null;
