@@ -212,6 +212,7 @@ async function start({ settings, wiring, logger }: ProcessContext): Promise<Runn
     http: { host: settings.HOST, port: settings.BACKEND_PORT },
     token: settings.BROWNOUT_TOKEN,
     database,
+    schema: work.schema,
     intake: running,
     mediaRoots,
     health: () => ({ mode: services.status(), services: services.services(), ...partsOf(ready()) }),

@@ -170,6 +170,8 @@ export interface ViewerApiOptions {
   http: { host: string; port: number };
   /** Its errors' `retryAfterMs`, when there, becomes Retry-After. */
   database: Queryable;
+  /** Resolves once it has its tables; before, it is not asked. */
+  schema: Promise<void>;
   intake: Pick<Intake, 'locate'>;
   /** Folders that media may be read from: the media store and the inbox. Absolute. */
   mediaRoots: readonly string[];

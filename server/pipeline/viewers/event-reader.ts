@@ -18,6 +18,7 @@ import { ViewerProblem } from './viewer-problem.ts';
 
 export interface EventReaderOptions {
   database: Queryable;
+  hasSchema: () => boolean;
   cache: ViewerCache;
   recent: RecentEvents;
   profile: Profile;
@@ -145,6 +146,11 @@ export class EventReader {
       this.#counts.stale++;
       return { value, freshness: { stale: true as const, ageMs: Math.max(0, clock.now() - at) } };
     };
+    if (!this.#options.hasSchema()) {
+      const answer = await known();
+      if (answer) return stale(answer);
+      throw this.#unavailable(new Error('The tables are not there yet'));
+    }
     if (this.#isSlow()) {
       void this.#probe();
       const answer = await known();

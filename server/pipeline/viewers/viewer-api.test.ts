@@ -40,7 +40,13 @@ describe('createViewerApi', () => {
   }
 
   async function makeProcess(
-    overrides: { database?: Queryable; redisPort?: number; port?: number; token?: string } = {},
+    overrides: {
+      database?: Queryable;
+      schema?: Promise<void>;
+      redisPort?: number;
+      port?: number;
+      token?: string;
+    } = {},
   ): Promise<Process> {
     const address = { host: '127.0.0.1', port: overrides.redisPort ?? redis.port, password: null };
     const cache = createCache({ redis: address, logger });
@@ -55,6 +61,7 @@ describe('createViewerApi', () => {
     const api = await createViewerApi({
       http: { host: '127.0.0.1', port: overrides.port ?? 0 },
       database: overrides.database ?? database,
+      schema: overrides.schema ?? Promise.resolve(),
       intake: { locate: async (id) => (id.startsWith('01J') ? join(media, `${id}.jpg`) : undefined) },
       mediaRoots: [media],
       health: () => health,
@@ -66,7 +73,10 @@ describe('createViewerApi', () => {
       token: overrides.token,
     });
     ends.push(() => api.close());
-    await vi.waitFor(() => expect(api.readStats().fresh + api.readStats().unavailable).toBe(1), soon); // its own at start
+    if (!overrides.schema) {
+      // Its own at start.
+      await vi.waitFor(() => expect(api.readStats().fresh + api.readStats().unavailable).toBe(1), soon);
+    }
     return { api, broadcaster, cache, url: `http://127.0.0.1:${api.port}` };
   }
 
@@ -411,6 +421,25 @@ describe('createViewerApi', () => {
       await postgres.restart();
     }
     await vi.waitFor(async () => expect((await get(`${url}/api/events`)).body.stale).toBe(false), soon);
+  });
+
+  it('does not ask a database that has no tables yet, and reads by itself once it has', async () => {
+    const asked: string[] = [];
+    const schema = Promise.withResolvers<void>();
+    const { url, api } = await makeProcess({
+      schema: schema.promise,
+      database: {
+        query: (sql, values) => {
+          asked.push(sql);
+          return database.query(sql, values);
+        },
+      },
+    });
+    expect((await fetch(`${url}/api/events/event-404`)).status).toBe(503);
+    expect(asked).toEqual([]);
+    schema.resolve();
+    await vi.waitFor(() => expect(api.readStats().fresh).toBe(1), soon);
+    expect(asked.length).toBeGreaterThan(0);
   });
 
   it('tells viewers of a read that timed out, and answers it from the cache', async () => {

@@ -25,8 +25,10 @@ const CLOSE_GRACE_MS = 300;
  */
 export async function createViewerApi(options: ViewerApiOptions): Promise<ViewerApi> {
   const { http, broadcaster, clock = systemClock, logger } = options;
+  let hasSchema = false;
   const reader = new EventReader({
     ...options,
+    hasSchema: () => hasSchema,
     clock,
     recent: broadcaster.recent,
     onTimeout: (retryAfterMs) => broadcaster.timedOut('database', retryAfterMs),
@@ -90,8 +92,11 @@ export async function createViewerApi(options: ViewerApiOptions): Promise<Viewer
   logger.info({ host: http.host, port: ownPort }, 'viewer API listens');
 
   // So that there is something to serve stale should the database go before the first viewer comes.
-  reader
-    .page(undefined, 100)
+  options.schema
+    .then(() => {
+      hasSchema = true;
+      return reader.page(undefined, 100);
+    })
     .catch((error: unknown) => logger.info({ err: error }, 'no events read at start'));
 
   return {

@@ -77,6 +77,8 @@ export interface Work {
   readonly commands: WorkCommands;
   start(): void;
   close(): Promise<void>;
+  /** Resolves once the database has its tables; before, a read would only fail. */
+  readonly schema: Promise<void>;
   /** Opens and closes the gates of the queues as mode and breakers want it. */
   updateGates(): void;
   /** A fault has ended: what it left is looked for soon. */
@@ -103,6 +105,7 @@ export async function createWork(options: WorkOptions): Promise<Work> {
   const events = new RateMeter(clock);
   const batchSize = new BatchSize();
   let migrated = false;
+  const schema = Promise.withResolvers<void>();
   let heldUntilMs = 0;
   let heldTimer: Timer | undefined;
 
@@ -390,6 +393,7 @@ export async function createWork(options: WorkOptions): Promise<Work> {
       }).then(
         () => {
           migrated = true;
+          schema.resolve();
           logger.info('schema is up to date');
           updateGates();
           reconciler.start();
@@ -420,6 +424,7 @@ export async function createWork(options: WorkOptions): Promise<Work> {
       ]);
       await letters.close();
     },
+    schema: schema.promise,
     updateGates,
     reconcileSoon: () => reconciler.soon(),
     queues: () => [detectionQueue.status(), analysisQueue.status()],
