@@ -170,6 +170,11 @@ describe('CircuitBreaker', () => {
       await breaker.execute(works);
       await breaker.execute(works);
       expect(changes.at(-1)).toMatchObject({ to: 'CLOSED', calls: [{ error: null }, { error: null }] });
+      await open();
+      expect(changes.at(-1)).toMatchObject({ to: 'OPEN' });
+      expect(changes.at(-1)?.calls, 'of a closed one that was open before').toHaveLength(3);
+      breaker.close();
+      expect(changes.at(-1)).toMatchObject({ to: 'CLOSED', calls: [] });
       breaker.forceOpen();
       expect(changes.at(-1)?.calls).toEqual([]);
     });
