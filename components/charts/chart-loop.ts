@@ -36,7 +36,8 @@ export function redrawCharts(): void {
 /** Has the next frame when a chart is due, or looks again when the first of them will be. */
 function schedule(): void {
   clearTimeout(timer);
-  cancelAnimationFrame(frame);
+  if (frame !== 0) cancelAnimationFrame(frame);
+  frame = 0;
   if (charts.size === 0) return;
   const nowMs = performance.now();
   let waitMs = LOOK_AGAIN_MS;
