@@ -294,6 +294,7 @@ describe('redis failures', () => {
       },
       recovery: async () => {
         await drained(ids);
+        await until('the chain has told so', 10_000, () => counts.length > 0 || undefined);
         expect(counts).toEqual([20]);
         expect(await chain.enqueue(job('21'))).toBe('redis');
         const reader = await DiskTier.open(folder);
