@@ -6,11 +6,16 @@ import type { System } from './system.ts';
  * It is ended by `prove`, or by `stopFault`.
  */
 async function all(system: System, name: string): Promise<Fault[]> {
-  const { status, body } = await system.api<{ faults: Fault[] }>('POST', `/presets/${name}`, {
-    ttlMs: 120_000,
-  });
-  if (status !== 201) throw new Error(`preset ${name} was refused: ${status} ${JSON.stringify(body)}`);
-  return body.faults;
+  for (let tries = 1; ; tries++) {
+    const { status, body } = await system.api<{ faults: Fault[]; code?: string }>(
+      'POST',
+      `/presets/${name}`,
+      { ttlMs: 120_000 },
+    );
+    if (status === 201) return body.faults;
+    if (body.code === 'INJECTOR_UNAVAILABLE' && tries < 5) continue; // as `startFault` does
+    throw new Error(`preset ${name} was refused: ${status} ${JSON.stringify(body)}`);
+  }
 }
 
 async function one(system: System, name: string): Promise<Fault> {
