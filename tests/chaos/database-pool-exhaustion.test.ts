@@ -120,7 +120,10 @@ describe('database pool exhaustion', () => {
           max: 10,
           waiting: expect.any(Number),
         });
-        expect(await poolOf()).toMatchObject({ size: 5, overflow: 5, active: 10, idle: 0 });
+        await until('the figures say so', 5000, async () => {
+          expect(await poolOf()).toMatchObject({ size: 5, overflow: 5, active: 10, idle: 0 });
+          return true;
+        });
         await until('the alert is told', 5000, async () =>
           (await factsSince(system, fault, 'alert')).some(({ code }) => code === 'POOL_EXHAUSTED'),
         );
