@@ -352,11 +352,15 @@ describe('yolo26 failures', () => {
           return owed.length < 2 ? undefined : owed.map((row) => row.upload_id);
         });
         const media = join(system.dataDir, 'media');
-        const files = readdirSync(media, { recursive: true, encoding: 'utf8' });
         for (const uploadId of uploadIds) {
-          const file = files.find((path) => path.includes(uploadId));
-          expect(file, `the file of ${uploadId} is in the media store`).toBeDefined();
-          rmSync(join(media, String(file)));
+          // It is moved there after its row.
+          await until('its file is in the media store', SEEN_MS, () => {
+            const files = readdirSync(media, { recursive: true, encoding: 'utf8' });
+            const file = files.find((path) => path.includes(uploadId));
+            if (file === undefined) return undefined;
+            rmSync(join(media, file));
+            return true;
+          });
         }
       },
       recovery: async () => {
