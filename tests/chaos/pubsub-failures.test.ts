@@ -473,7 +473,8 @@ describe('pubsub failures', () => {
   scenario('publish-timeout-logged-and-retried', async (prove) => {
     const { broadcaster, logged, seen } = await broadcasterOn({ thresholds: PATIENT });
     await prove({
-      faults: await system.startFault('pubsub', 'publish_timeout', { params: { delayMs: 700 } }),
+      // Closed long after the client has given up, which must not be overtaken on a busy machine.
+      faults: await system.startFault('pubsub', 'publish_timeout', { params: { delayMs: 1500 } }),
       behaviour: async () => {
         const sent = event();
         await broadcaster.publish(sent, 'created');
