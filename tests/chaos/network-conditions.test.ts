@@ -183,8 +183,9 @@ describe('network conditions', () => {
     await prove({
       faults: await onNetwork('dns_failure', 'yolo26'),
       behaviour: async () => {
+        // Time for the name server's refusal, which must come before connecting is given up.
         for (const failure of await openByFailing(breaker, () =>
-          namedDetector(500).detect([makeFrame()], 1000),
+          namedDetector(2000).detect([makeFrame()], 3000),
         )) {
           expect(failure).toBeInstanceOf(DetectorUnavailableError);
           expect(failure).toMatchObject({ reason: 'unreachable', code: 'EAI_AGAIN' });
