@@ -267,9 +267,10 @@ describe('ftp failures', () => {
           const here = accepted(name) ? frame.length : await arriving(name);
           const arrived = Math.max(copied, here); // for a moment it is in neither place
           if (arrived > copied) {
+            const begunAt = Date.now(); // the write lies between here and its answer, which may come late
             await appendFile(copy, frame.subarray(copied, arrived));
             if (copied > 0) restedMs = Math.max(restedMs, Date.now() - changedAt);
-            changedAt = Date.now();
+            changedAt = begunAt;
           }
           copied = arrived;
           sizes.add(arrived);
@@ -478,7 +479,9 @@ describe('ftp failures', () => {
         // The one that runs takes nothing that it cannot keep.
         const refused = `451 The upload could not be stored ${faultMark(fault.id)}`;
         await expect((await connect()).beginStore('x.jpg.part')).rejects.toThrow(refused);
-        expect(await untilAlert(fault, 'UPLOAD_STORAGE')).toMatchObject([{ service: 'ftp' }]);
+        // It is told anew when an upload that was under way has been accepted meanwhile.
+        const [alert] = await untilAlert(fault, 'UPLOAD_STORAGE');
+        expect(alert).toMatchObject({ service: 'ftp' });
         await untilRefused(451);
       },
       recovery: async () => {
@@ -611,7 +614,12 @@ describe('ftp failures', () => {
           detection: null,
           events: 0,
         });
-        await until('the original is queued', SEEN_MS, () => queuedSince(fault).includes(original.upload_id));
+        // It may have been queued before the fault that doubled it.
+        await until('the original is queued', SEEN_MS, () =>
+          logSince(system, fault.startedAt - 10_000).some(
+            ({ msg, uploadId }) => msg === 'detection queued' && uploadId === original.upload_id,
+          ),
+        );
         expect(queuedSince(fault)).not.toContain(copy.uploadId);
         await until('its file is gone', SEEN_MS, async () => {
           return !(await filesIn('inbox')).includes(`${copy.uploadId}.jpg`);
@@ -648,7 +656,9 @@ describe('ftp failures', () => {
         await until('it has handed it over as well', SEEN_MS, () => handedOver() === 2);
         expect((await untilStored(id)).detection).toBe('done');
         expect(await rowsOf('name', 'shared.jpg')).toHaveLength(1);
-        expect(logOf(held, 'upload is a duplicate')).toEqual([]);
+        // A camera whose answer the kill cut off sends its frame again: that one is a duplicate.
+        const duplicates = logOf(held, 'upload is a duplicate').map((record) => record['uploadId']);
+        expect(duplicates).not.toContain(id);
       },
     });
   });
