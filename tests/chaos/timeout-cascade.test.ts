@@ -363,7 +363,8 @@ describe('timeout cascade', () => {
       behaviour: async () => {
         await untilBreaker(fault, 'redis', 'OPEN');
         const tookMs: number[] = [];
-        for (let write = 1; write <= 3; write++) {
+        // One that waited for Redis would take the 500 ms of its time-out, each time; a busy machine only now and then.
+        for (let write = 1; write <= 3 || (write <= 12 && Math.min(...tookMs) >= 400); write++) {
           const startedAt = performance.now();
           const answer = await fetch(`${system.backendUrl}/api/events/${event.event_id}/review`, {
             method: 'POST',
@@ -373,11 +374,10 @@ describe('timeout cascade', () => {
           tookMs.push(performance.now() - startedAt);
           expect(answer.status).toBe(200);
         }
-        // One that waited for Redis would have taken the 500 ms of its time-out.
-        expect(Math.min(...tookMs), 'time for the quickest of three writes, ms').toBeLessThan(400);
+        expect(Math.min(...tookMs), 'time for the quickest write, ms').toBeLessThan(400);
         expect(
           await system.sql('select review_note from events where event_id = $1', [event.event_id]),
-        ).toEqual([{ review_note: `${note}: 3` }]);
+        ).toEqual([{ review_note: `${note}: ${tookMs.length}` }]);
         expect(await breakerStates()).toMatchObject({ database: 'CLOSED' });
         expect(await pipelineService(system, 'database')).toMatchObject({ healthy: true });
       },
@@ -482,6 +482,7 @@ describe('timeout cascade', () => {
     await untilWell('yolo26');
     await untilAllDetected();
     let since = Date.now();
+    let another: Fault | undefined;
     /** Has its detections before the one that hangs is given up, and was queued after it. */
     const overtaking = (timedOut: Record<string, unknown>) => {
       const records = logSince(system, since - 10_000); // the one that hangs may have come before the fault
@@ -504,8 +505,14 @@ describe('timeout cascade', () => {
           if (stored) return stored;
           // The camera sent none while it hung: another one is hung up.
           await untilAllDetected();
+          if (another) await system.stopFault(another.id);
           since = Date.now();
-          await hangDetector({ failFirst: 1 });
+          // By way of the network: the first fault has hit and is still in force, and there is one of a kind.
+          another = await system.startFault('network', 'timeout', {
+            params: { services: ['yolo26'] },
+            match: { route: '/detect' },
+            failFirst: 1,
+          });
           return undefined;
         });
       },
@@ -577,7 +584,10 @@ describe('timeout cascade', () => {
         expect(timeOf(batched[0] ?? {}), 'enrichment starts after it').toBeGreaterThanOrEqual(
           timeOf(timedOut),
         );
-        expect(event, 'it is enriched by the model all the same').toMatchObject({ risk_source: 'llm' });
+        // At its second try, when the model took too long at the first.
+        await until('it is enriched by the model all the same', SEEN_MS, async () => {
+          return (await eventOf(event.event_id))?.risk_source === 'llm';
+        });
       },
       recovery: () => untilWell('yolo26'),
     });
@@ -683,7 +693,9 @@ describe('timeout cascade', () => {
 
   scenario('dlq-absorbs-timeout-storm-overflow', async (prove) => {
     const key = `scenario:${crypto.randomUUID()}`;
-    const [client, direct] = [await redisThrough(system), await directRedis(system)];
+    // Patient: a push that was given up and done all the same would be there twice.
+    const client = await redisThrough(system, { profile: 'production' });
+    const direct = await directRedis(system);
     const [tierFolder, folder] = [await makeFolder(), await makeFolder()];
     const store = await DeadLetterStore.open(folder);
     onTestFinished(() => store.close());
