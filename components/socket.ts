@@ -12,6 +12,7 @@ import type { HaltReceipt } from '#lib/protocol/faults.ts';
 import type { State } from '#lib/protocol/state.ts';
 import { fillLive, joinLive } from './history/history-store.ts';
 import { forgetState, hearState } from './live/heard-state.ts';
+import { beforeNextFrame, catchUp } from './live/next-frame.ts';
 import { takeLayout, takeTick } from './live/series-buffers.ts';
 import { loadCatalogue } from './stores/catalogue-store.ts';
 import { loadIdentity, saveName, useConnection } from './stores/connection-store.ts';
@@ -56,6 +57,7 @@ export function openSockets(lookingAs?: string): () => void {
     void loadCatalogue();
   });
   commands.on('disconnect', (reason) => {
+    catchUp();
     useConnection.setState({ phase: 'disconnected' });
     // After these the client does not come back by itself.
     if (reason === 'io server disconnect') commands.connect();
@@ -66,6 +68,7 @@ export function openSockets(lookingAs?: string): () => void {
     if (!commands.active) setTimeout(() => commands.connect(), 2_000);
   });
   commands.on('snapshot', ({ state, facts, gap }) => {
+    catchUp();
     hadSnapshot = true;
     takeServerTime(state.at);
     takeSnapshotFacts(facts, gap);
@@ -74,12 +77,17 @@ export function openSockets(lookingAs?: string): () => void {
     joinLive(state.at);
     useConnection.setState({ tickAt: performance.now() }); // as fresh as a tick, and before the first one
   });
-  commands.on('fact', (fact) => {
-    const outcome = takeFact(fact);
-    if (outcome === 'missing') resync();
-    if (outcome === 'appended') takeTransition(fact);
+  commands.on('fact', (fact) =>
+    beforeNextFrame(() => {
+      const outcome = takeFact(fact);
+      if (outcome === 'missing') resync();
+      if (outcome === 'appended') takeTransition(fact);
+    }),
+  );
+  commands.on('faults', ({ faults }) => {
+    const nowMs = performance.now();
+    beforeNextFrame(() => takeFaults(faults, nowMs));
   });
-  commands.on('faults', ({ faults }) => takeFaults(faults, performance.now()));
   // Answered here and not by a timer: browsers slow the timers of hidden tabs down.
   commands.on('lease', ({ n }, ack) => ack({ n }));
   commands.on('notice', ({ code, text }) => {
@@ -87,21 +95,25 @@ export function openSockets(lookingAs?: string): () => void {
     if (code === 'RESYNC') resync();
   });
 
-  live.on('layout', takeLayout);
+  live.on('layout', (layout) => beforeNextFrame(() => takeLayout(layout)));
   live.on('tick', (tick) => {
     takeServerTime(tick.at);
-    takeTick(tick);
-    useConnection.setState({ tickAt: performance.now() });
-    // The newest fact can have been lost with the connection it came on.
-    if (tick.seq > useFacts.getState().lastSeq) checkMissing(tick.seq);
-    const state = hearState(tick.state);
-    if (!state) live.emit('whole');
-    else if (!isOvertaken(state)) {
-      takeState(state, newestFacts());
-      takeHits(state.faults, performance.now());
-    }
+    const nowMs = performance.now();
+    beforeNextFrame(() => {
+      takeTick(tick);
+      useConnection.setState({ tickAt: nowMs });
+      // The newest fact can have been lost with the connection it came on.
+      if (tick.seq > useFacts.getState().lastSeq) checkMissing(tick.seq);
+      const state = hearState(tick.state);
+      if (!state) live.emit('whole');
+      else if (!isOvertaken(state)) {
+        takeState(state, newestFacts());
+        takeHits(state.faults, nowMs);
+      }
+    });
   });
   live.on('disconnect', (reason) => {
+    catchUp();
     forgetState();
     if (reason === 'io server disconnect') live.connect();
   });

@@ -3,6 +3,7 @@ import type { Namespace, Server, Socket } from 'socket.io';
 import { z } from 'zod';
 import type { Ack } from '../../lib/protocol/errors.ts';
 import type { ConsoleClientEvents, ConsoleServerEvents } from '../../lib/protocol/events.ts';
+import type { Fact } from '../../lib/protocol/facts.ts';
 import {
   changeFaultSchema,
   haltSchema,
@@ -74,7 +75,13 @@ export class ConsoleGateway {
   readonly #options: Required<ConsoleGatewayOptions>;
   readonly #namespace: Namespace<ConsoleClientEvents, ConsoleServerEvents, NoData, NoData>;
   readonly #stopFacts: () => void;
-  readonly #onChanged = () => this.#sendFaults();
+  readonly #untoldFacts: Fact[] = [];
+  #areFaultsUntold = false;
+  #telling: NodeJS.Immediate | undefined;
+  readonly #onChanged = () => {
+    this.#areFaultsUntold = true;
+    this.#tellSoon();
+  };
 
   constructor(io: Server, options: ConsoleGatewayOptions) {
     this.#options = {
@@ -98,7 +105,10 @@ export class ConsoleGateway {
       }
     });
     this.#namespace.on('connection', (socket) => this.#welcome(socket));
-    this.#stopFacts = options.log.subscribe((fact) => this.#namespace.emit('fact', fact));
+    this.#stopFacts = options.log.subscribe((fact) => {
+      this.#untoldFacts.push(fact);
+      this.#tellSoon();
+    });
     options.desk.on('changed', this.#onChanged);
   }
 
@@ -121,6 +131,7 @@ export class ConsoleGateway {
   close(): void {
     this.#stopFacts();
     this.#options.desk.off('changed', this.#onChanged);
+    this.#tell();
   }
 
   /** Cuts who does not keep up. */
@@ -132,6 +143,7 @@ export class ConsoleGateway {
     const { leases, log, state, leaseAnswerMs } = this.#options;
     const { name, tabId, lastSeq } = authSchema.parse(socket.handshake.auth);
     this.#listen(socket, { name, kind: 'browser', tabId });
+    this.#tell(socket); // its snapshot has them
     // Taken and sent in one turn of the event loop: every later fact comes after it, none comes twice.
     const { facts, gap } =
       lastSeq === undefined || lastSeq === null
@@ -232,9 +244,19 @@ export class ConsoleGateway {
     };
   }
 
-  /** Their hits between two changes are told by the ticks of /live. */
-  #sendFaults(): void {
-    this.#namespace.emit('faults', { faults: this.#options.desk.faults() });
+  /** In the next turn of the event loop: whoever gave the command has its answer before all others are told. */
+  #tellSoon(): void {
+    this.#telling ??= setImmediate(() => this.#tell());
+  }
+
+  /** Tells everyone, or everyone else, what is new. Hits between two changes are told by the ticks of /live. */
+  #tell(newcomer?: ConsoleSocket): void {
+    clearImmediate(this.#telling);
+    this.#telling = undefined;
+    const to = this.#namespace.except(newcomer ? newcomer.id : []);
+    for (const fact of this.#untoldFacts.splice(0)) to.emit('fact', fact);
+    if (this.#areFaultsUntold) to.emit('faults', { faults: this.#options.desk.faults() });
+    this.#areFaultsUntold = false;
   }
 
   #cutIfSlow(socket: ConsoleSocket): void {

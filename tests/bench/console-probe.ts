@@ -33,12 +33,33 @@ export function installProbe(): void {
   const seen: Seen[] = [];
   const epoch = (monotonicMs: number) => performance.timeOrigin + monotonicMs;
   const now = () => epoch(performance.now());
-  const afterPaint = (then: () => void) => {
-    requestAnimationFrame(() => {
-      const channel = new MessageChannel();
-      channel.port1.onmessage = then;
-      channel.port2.postMessage(null);
+  const nextTask = (then: () => void) => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = then;
+    channel.port2.postMessage(null);
+  };
+  // What the page changes in a callback of a frame is painted by that frame, everything else by the next one. After
+  // input the next frame can come before the next task: the first of them tells that the frame is done.
+  const nextFrame = window.requestAnimationFrame.bind(window);
+  let isInFrame = false;
+  window.requestAnimationFrame = (callback) =>
+    nextFrame((atMs) => {
+      if (!isInFrame) nextTask(() => (isInFrame = false));
+      isInFrame = true;
+      callback(atMs);
     });
+  const afterThisFrame = (then: () => void) => {
+    let isDone = false;
+    const once = () => {
+      if (!isDone) then();
+      isDone = true;
+    };
+    nextTask(once);
+    nextFrame(once);
+  };
+  const afterPaint = (then: () => void) => {
+    if (isInFrame) afterThisFrame(then);
+    else nextFrame(() => afterThisFrame(then));
   };
   const idOf = (element: Element | null) =>
     element?.closest('[data-testid]')?.getAttribute('data-testid') ?? '';
