@@ -30,7 +30,11 @@ export default function DeadLetters() {
   }, [total]);
   const { data, failure } = groups;
   return (
-    <Modal testId="dlq" title={`Dead letters${total === null ? '' : `: ${count(total)}`}`} width="44rem">
+    <Modal
+      testId="dlq"
+      title={`Dead letters${total === null ? '' : `: ${count(total)}`}`}
+      widthClass="w-[min(44rem,94vw)]"
+    >
       <div className="mb-3 flex flex-wrap items-center gap-3">
         <p className="flex-1 text-muted">
           Work given up after its retries. None of it is lost; it can be sent again.

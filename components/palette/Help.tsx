@@ -1,7 +1,6 @@
 'use client';
 
-import { Dialog } from 'radix-ui';
-import { useView } from '../stores/view-store.ts';
+import { Modal } from '../visual/Modal.tsx';
 
 const KEYS: [string, string][] = [
   ['Esc Esc', 'Halt: end every fault at once, from anywhere'],
@@ -25,37 +24,26 @@ const WORDS: [string, string][] = [
 
 export default function Help() {
   return (
-    <Dialog.Root onOpenChange={(open) => !open && useView.setState({ overlay: null })} open>
-      <Dialog.Portal>
-        <Dialog.Overlay className="fixed inset-0 z-40 bg-black/50" />
-        <Dialog.Content
-          aria-describedby={undefined}
-          className="panel fixed top-1/2 left-1/2 z-50 max-h-[85vh] w-[min(34rem,92vw)] -translate-x-1/2 -translate-y-1/2 space-y-4 overflow-y-auto p-5 shadow-2xl"
-        >
-          <Dialog.Title className="text-base font-semibold">Keys and words</Dialog.Title>
-          <dl className="grid grid-cols-[auto_1fr] items-baseline gap-x-4 gap-y-2">
-            {KEYS.map(([key, meaning]) => (
-              <div className="contents" key={key}>
-                <dt>
-                  <kbd className="rounded border border-line-strong bg-raised px-1.5 py-0.5 text-[12px] whitespace-nowrap">
-                    {key}
-                  </kbd>
-                </dt>
-                <dd className="text-muted">{meaning}</dd>
-              </div>
-            ))}
-          </dl>
-          <dl className="space-y-1.5 border-t border-line pt-3">
-            {WORDS.map(([word, meaning]) => (
-              <div key={word}>
-                <dt className="inline font-semibold">{word}</dt>{' '}
-                <dd className="inline text-muted">{meaning}</dd>
-              </div>
-            ))}
-          </dl>
-          <Dialog.Close className="small-button">Close</Dialog.Close>
-        </Dialog.Content>
-      </Dialog.Portal>
-    </Dialog.Root>
+    <Modal testId="help" title="Keys and words">
+      <dl className="grid grid-cols-[auto_1fr] items-baseline gap-x-4 gap-y-2">
+        {KEYS.map(([key, meaning]) => (
+          <div className="contents" key={key}>
+            <dt>
+              <kbd className="rounded border border-line-strong bg-raised px-1.5 py-0.5 text-[12px] whitespace-nowrap">
+                {key}
+              </kbd>
+            </dt>
+            <dd className="text-muted">{meaning}</dd>
+          </div>
+        ))}
+      </dl>
+      <dl className="mt-4 space-y-1.5 border-t border-line pt-3">
+        {WORDS.map(([word, meaning]) => (
+          <div key={word}>
+            <dt className="inline font-semibold">{word}</dt> <dd className="inline text-muted">{meaning}</dd>
+          </div>
+        ))}
+      </dl>
+    </Modal>
   );
 }

@@ -19,7 +19,7 @@ export default function NoteBox() {
     else setRefusal(describeProblem(answer.error));
   };
   return (
-    <Modal testId="note-box" title="Note" width="28rem">
+    <Modal testId="note-box" title="Note" widthClass="w-[min(28rem,94vw)]">
       <form
         className="flex gap-2"
         onSubmit={(event) => {

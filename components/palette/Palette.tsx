@@ -2,6 +2,8 @@
 
 import { Command } from 'cmdk';
 import { useRouter } from 'next/navigation';
+import { Dialog } from 'radix-ui';
+import { startTransition, useEffect, useState } from 'react';
 import { startFault, startPreset, stopFaults } from '../desk/fault-commands.ts';
 import { presetFaults, presetService } from '../desk/switch-state.ts';
 import { inSentence, typeWords } from '../faults/fault-words.ts';
@@ -12,6 +14,7 @@ import { useCatalogue } from '../stores/catalogue-store.ts';
 import { faultKey, useFaults } from '../stores/faults-store.ts';
 import { toggleTheme, useView, WINDOWS_MS } from '../stores/view-store.ts';
 import { toggleFreeze } from '../top-bar/TopBar.tsx';
+import { ModalFrame } from '../visual/Modal.tsx';
 
 const close = () => useView.setState({ overlay: null });
 function act(action: () => unknown): () => void {
@@ -26,109 +29,107 @@ const ITEM =
 const GROUP =
   '[&_[cmdk-group-heading]]:text-[11px] [&_[cmdk-group-heading]]:font-semibold [&_[cmdk-group-heading]]:text-muted [&_[cmdk-group-heading]]:px-2 [&_[cmdk-group-heading]]:py-1.5';
 
-/** Everything by name. */
+/** Everything by name. What opens shows its beginning at once and the long lists right after. */
 export default function Palette() {
   const catalogue = useCatalogue((store) => store.catalogue);
   const faults = useFaults((store) => store.faults) ?? [];
   const router = useRouter();
+  const [isWhole, setIsWhole] = useState(false);
+  useEffect(() => startTransition(() => setIsWhole(true)), []);
   const titles = new Map(catalogue?.types.map(({ type, title }) => [type, title]));
   return (
-    <Command.Dialog
-      className="panel w-full overflow-hidden shadow-2xl"
-      contentClassName="fixed top-[14vh] left-1/2 z-50 w-[min(36rem,92vw)] -translate-x-1/2"
-      label="Command palette"
-      onOpenChange={(open) => !open && close()}
-      open
-      overlayClassName="fixed inset-0 z-40 bg-black/50"
-    >
-      <Command.Input
-        className="w-full border-b border-line bg-transparent px-4 py-3 text-[15px] outline-none"
-        placeholder="Break, stop, find…"
-      />
-      <Command.List className="max-h-[50vh] overflow-y-auto p-1.5">
-        <Command.Empty className="px-3 py-4 text-muted">Nothing by that name.</Command.Empty>
-        <Command.Group className={GROUP} heading="Console">
-          <Command.Item className={ITEM} onSelect={act(haltAll)}>
-            Halt everything
-          </Command.Item>
-          <Command.Item className={ITEM} onSelect={act(toggleFreeze)}>
-            Freeze or unfreeze the picture
-          </Command.Item>
-          <Command.Item className={ITEM} onSelect={act(toggleTheme)}>
-            Switch theme
-          </Command.Item>
-          <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'help' })}>
-            Keys and help
-          </Command.Item>
-          <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'note' })}>
-            Write a note
-          </Command.Item>
-          <Command.Item className={ITEM} onSelect={act(toLive)}>
-            Jump to live
-          </Command.Item>
-          {WINDOWS_MS.map((windowMs) => (
-            <Command.Item className={ITEM} key={windowMs} onSelect={act(() => zoomTo(windowMs))}>
-              Time axis: {windowMs / 60_000} min
+    <ModalFrame className="top-[14vh] w-[min(36rem,92vw)] overflow-hidden">
+      <Dialog.Title className="sr-only">Command palette</Dialog.Title>
+      <Command label="Command palette">
+        <Command.Input
+          className="w-full border-b border-line bg-transparent px-4 py-3 text-[15px] outline-none"
+          placeholder="Break, stop, find…"
+        />
+        <Command.List className="max-h-[50vh] overflow-y-auto p-1.5">
+          <Command.Empty className="px-3 py-4 text-muted">Nothing by that name.</Command.Empty>
+          <Command.Group className={GROUP} heading="Console">
+            <Command.Item className={ITEM} onSelect={act(haltAll)}>
+              Halt everything
             </Command.Item>
-          ))}
-        </Command.Group>
-        <Command.Group className={GROUP} heading="Go to">
-          {[...PAGES, ...SERVICE_PAGES].map(({ href, title }) => (
-            <Command.Item className={ITEM} key={href} onSelect={act(() => router.push(href))}>
-              {title}
+            <Command.Item className={ITEM} onSelect={act(toggleFreeze)}>
+              Freeze or unfreeze the picture
             </Command.Item>
-          ))}
-        </Command.Group>
-        {faults.length > 0 && (
-          <Command.Group className={GROUP} heading="Stop">
-            {faults.map((fault) => (
-              <Command.Item
-                className={ITEM}
-                key={fault.id}
-                onSelect={act(() => stopFaults([fault.id], faultKey(fault.service, fault.type)))}
-              >
-                Stop {fault.service} {inSentence(fault.title)}
+            <Command.Item className={ITEM} onSelect={act(toggleTheme)}>
+              Switch theme
+            </Command.Item>
+            <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'help' })}>
+              Keys and help
+            </Command.Item>
+            <Command.Item className={ITEM} onSelect={() => useView.setState({ overlay: 'note' })}>
+              Write a note
+            </Command.Item>
+            <Command.Item className={ITEM} onSelect={act(toLive)}>
+              Jump to live
+            </Command.Item>
+            {WINDOWS_MS.map((windowMs) => (
+              <Command.Item className={ITEM} key={windowMs} onSelect={act(() => zoomTo(windowMs))}>
+                Time axis: {windowMs / 60_000} min
               </Command.Item>
             ))}
           </Command.Group>
-        )}
-        {catalogue && (
-          <Command.Group className={GROUP} heading="Presets">
-            {catalogue.presets
-              .filter((preset) => !presetFaults(preset, faults, catalogue))
-              .map((preset) => (
+          <Command.Group className={GROUP} heading="Go to">
+            {[...PAGES, ...SERVICE_PAGES].map(({ href, title }) => (
+              <Command.Item className={ITEM} key={href} onSelect={act(() => router.push(href))}>
+                {title}
+              </Command.Item>
+            ))}
+          </Command.Group>
+          {faults.length > 0 && (
+            <Command.Group className={GROUP} heading="Stop">
+              {faults.map((fault) => (
                 <Command.Item
                   className={ITEM}
-                  key={preset.name}
-                  onSelect={act(() => startPreset(preset.name))}
+                  key={fault.id}
+                  onSelect={act(() => stopFaults([fault.id], faultKey(fault.service, fault.type)))}
                 >
-                  Break {presetService(preset) ?? 'several'}: {inSentence(preset.title)}
-                  <span className="ml-auto text-[11px] text-faint">{preset.name}</span>
+                  Stop {fault.service} {inSentence(fault.title)}
                 </Command.Item>
               ))}
-          </Command.Group>
-        )}
-        {catalogue && (
-          <Command.Group className={GROUP} heading="Faults with defaults">
-            {catalogue.services.flatMap((service) =>
-              service.types
-                .filter(
-                  (type) => !faults.some((fault) => fault.service === service.name && fault.type === type),
-                )
-                .map((type) => (
+            </Command.Group>
+          )}
+          {isWhole && catalogue && (
+            <Command.Group className={GROUP} heading="Presets">
+              {catalogue.presets
+                .filter((preset) => !presetFaults(preset, faults, catalogue))
+                .map((preset) => (
                   <Command.Item
                     className={ITEM}
-                    key={faultKey(service.name, type)}
-                    keywords={[type, type.replaceAll('_', ' ')]}
-                    onSelect={act(() => startFault({ service: service.name, type }))}
+                    key={preset.name}
+                    onSelect={act(() => startPreset(preset.name))}
                   >
-                    {service.title}: {typeWords({ type, title: titles.get(type) })}
+                    Break {presetService(preset) ?? 'several'}: {inSentence(preset.title)}
+                    <span className="ml-auto text-[11px] text-faint">{preset.name}</span>
                   </Command.Item>
-                )),
-            )}
-          </Command.Group>
-        )}
-      </Command.List>
-    </Command.Dialog>
+                ))}
+            </Command.Group>
+          )}
+          {isWhole && catalogue && (
+            <Command.Group className={GROUP} heading="Faults with defaults">
+              {catalogue.services.flatMap((service) =>
+                service.types
+                  .filter(
+                    (type) => !faults.some((fault) => fault.service === service.name && fault.type === type),
+                  )
+                  .map((type) => (
+                    <Command.Item
+                      className={ITEM}
+                      key={faultKey(service.name, type)}
+                      keywords={[type, type.replaceAll('_', ' ')]}
+                      onSelect={act(() => startFault({ service: service.name, type }))}
+                    >
+                      {service.title}: {typeWords({ type, title: titles.get(type) })}
+                    </Command.Item>
+                  )),
+              )}
+            </Command.Group>
+          )}
+        </Command.List>
+      </Command>
+    </ModalFrame>
   );
 }

@@ -15,41 +15,61 @@ function focusMarked(event: Event): void {
   marked.focus();
 }
 
-interface ModalProps {
-  title: string;
+const closeOverlay = () => useView.setState({ overlay: null });
+
+interface ModalFrameProps {
+  /** Where it stands and how it looks. */
+  className: string;
   /** Of the tests. */
-  testId: string;
-  /** @default '34rem' */
-  width?: string;
+  testId?: string;
   /** @default the overlay is closed */
   onClose?: () => void;
+  /** The title, a `Dialog.Title`, is among them. */
   children: ReactNode;
 }
 
-const closeOverlay = () => useView.setState({ overlay: null });
-
-/** What opens over the page; Escape and a press beside it close it. */
-export function Modal({ title, testId, width = '34rem', onClose = closeOverlay, children }: ModalProps) {
+/**
+ * What lies over the page. The backdrop is a plain element: the library's own locks the scrolling of the page by a
+ * variable on its body, which has the styles of a thousand elements computed anew, 45 ms for opening and for closing.
+ */
+export function ModalFrame({ className, testId, onClose = closeOverlay, children }: ModalFrameProps) {
   return (
     <Dialog.Root onOpenChange={(open) => !open && onClose()} open>
       <Dialog.Portal>
-        <Dialog.Overlay className="fixed inset-0 z-40 bg-black/50" />
+        <div aria-hidden="true" className="pointer-events-auto fixed inset-0 z-40 bg-black/50" />
         <Dialog.Content
           aria-describedby={undefined}
-          className="panel fixed top-1/2 left-1/2 z-50 max-h-[88vh] -translate-x-1/2 -translate-y-1/2 overflow-y-auto p-5 shadow-2xl"
+          className={`panel fixed left-1/2 z-50 -translate-x-1/2 overscroll-contain shadow-2xl ${className}`}
           data-testid={testId}
           onOpenAutoFocus={focusMarked}
-          style={{ width: `min(${width}, 94vw)` }}
         >
-          <div className="mb-3 flex items-center gap-3">
-            <Dialog.Title className="flex-1 text-base font-semibold">{title}</Dialog.Title>
-            <Dialog.Close aria-label="Close" className="small-button w-7 justify-center px-0!">
-              <X aria-hidden="true" size={14} />
-            </Dialog.Close>
-          </div>
           {children}
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>
+  );
+}
+
+interface ModalProps extends Pick<ModalFrameProps, 'testId' | 'onClose' | 'children'> {
+  title: string;
+  /** @default that of most */
+  widthClass?: string;
+}
+
+/** What opens over the page; Escape and a press beside it close it. */
+export function Modal({ title, widthClass = 'w-[min(34rem,94vw)]', children, ...frame }: ModalProps) {
+  return (
+    <ModalFrame
+      className={`top-1/2 max-h-[88vh] -translate-y-1/2 overflow-y-auto p-5 ${widthClass}`}
+      {...frame}
+    >
+      <div className="mb-3 flex items-center gap-3">
+        <Dialog.Title className="flex-1 text-base font-semibold">{title}</Dialog.Title>
+        <Dialog.Close aria-label="Close" className="small-button w-7 justify-center px-0!">
+          <X aria-hidden="true" size={14} />
+        </Dialog.Close>
+      </div>
+      {children}
+    </ModalFrame>
   );
 }
