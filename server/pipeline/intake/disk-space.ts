@@ -30,6 +30,8 @@ export class DiskSpace {
   #level: Level = 'enough';
   #timer: Timer | undefined;
   #closed = false;
+  /** Of the newest look that was begun; the answer of an older one is old news. */
+  #looks = 0;
 
   constructor(options: DiskSpaceOptions) {
     this.#options = options;
@@ -73,14 +75,17 @@ export class DiskSpace {
 
   async #look(): Promise<void> {
     const { path, probe, lowRatio, fullRatio, logger } = this.#options;
+    const look = ++this.#looks;
+    let freeRatio: number | null = null;
     try {
-      this.#freeRatio = await probe(path);
+      freeRatio = await probe(path);
     } catch (error) {
-      this.#freeRatio = null;
       logger.warn({ err: error, path }, 'free disk space is not known');
-      return;
     }
-    this.#move(this.#freeRatio < fullRatio ? 'full' : this.#freeRatio < lowRatio ? 'low' : 'enough');
+    if (look !== this.#looks) return;
+    this.#freeRatio = freeRatio;
+    if (freeRatio === null) return;
+    this.#move(freeRatio < fullRatio ? 'full' : freeRatio < lowRatio ? 'low' : 'enough');
   }
 
   #move(level: Level): void {
