@@ -97,7 +97,7 @@ function Track({ state }: { state: SwitchState }) {
       className={`relative inline-block h-4 w-7 shrink-0 rounded-full border ${on ? 'border-injected bg-injected' : 'border-line-strong bg-ground'} ${busy ? 'border-dashed opacity-70' : ''}`}
     >
       <span
-        className={`absolute top-[2px] size-2.5 rounded-full ${on ? 'left-[14px] bg-on-fill' : 'left-[2px] bg-muted'} ${state === 'arming' ? 'left-[8px]! bg-injected' : ''}`}
+        className={`absolute top-[2px] left-[2px] size-2.5 rounded-full transition-transform duration-100 motion-reduce:transition-none ${state === 'arming' ? 'translate-x-1.5 bg-injected' : on ? 'translate-x-3 bg-on-fill' : 'bg-muted'}`}
       />
     </span>
   );

@@ -3,7 +3,6 @@
 import { Command } from 'cmdk';
 import { useRouter } from 'next/navigation';
 import { Dialog } from 'radix-ui';
-import { startTransition, useEffect, useState } from 'react';
 import { startFault, startPreset, stopFaults } from '../desk/fault-commands.ts';
 import { presetFaults, presetService } from '../desk/switch-state.ts';
 import { inSentence, typeWords } from '../faults/fault-words.ts';
@@ -29,13 +28,11 @@ const ITEM =
 const GROUP =
   '[&_[cmdk-group-heading]]:text-[11px] [&_[cmdk-group-heading]]:font-semibold [&_[cmdk-group-heading]]:text-muted [&_[cmdk-group-heading]]:px-2 [&_[cmdk-group-heading]]:py-1.5';
 
-/** Everything by name. What opens shows its beginning at once and the long lists right after. */
+/** Everything by name. */
 export default function Palette() {
   const catalogue = useCatalogue((store) => store.catalogue);
   const faults = useFaults((store) => store.faults) ?? [];
   const router = useRouter();
-  const [isWhole, setIsWhole] = useState(false);
-  useEffect(() => startTransition(() => setIsWhole(true)), []);
   const titles = new Map(catalogue?.types.map(({ type, title }) => [type, title]));
   return (
     <ModalFrame className="top-[14vh] w-[min(36rem,92vw)] overflow-hidden">
@@ -92,7 +89,7 @@ export default function Palette() {
               ))}
             </Command.Group>
           )}
-          {isWhole && catalogue && (
+          {catalogue && (
             <Command.Group className={GROUP} heading="Presets">
               {catalogue.presets
                 .filter((preset) => !presetFaults(preset, faults, catalogue))
@@ -108,7 +105,7 @@ export default function Palette() {
                 ))}
             </Command.Group>
           )}
-          {isWhole && catalogue && (
+          {catalogue && (
             <Command.Group className={GROUP} heading="Faults with defaults">
               {catalogue.services.flatMap((service) =>
                 service.types
