@@ -70,6 +70,27 @@ describe('ConsoleGateway', () => {
     await until(() => seen.includes(-1));
   });
 
+  it('answers who gave a command before it tells everybody', async () => {
+    system = await TestControl.start();
+    await system.agent('proxy');
+    const ana = system.console({ tabId: 'a' });
+    await until(() => ana.snapshots.length === 1);
+    const order: string[] = [];
+    ana.socket.on('fact', ({ type }) => order.push(type));
+    for (let turn = 0; turn < 5; turn++) {
+      let id = '';
+      ana.socket.emit('fault:start', { service: 'redis', type: 'timeout' }, (answer) => {
+        order.push('answer');
+        if (answer.ok) id = answer.data.id;
+      });
+      await until(() => order.includes('faultStarted', turn * 4));
+      ana.socket.emit('fault:stop', { id }, () => order.push('answer'));
+      await until(() => order.includes('faultEnded', turn * 4));
+    }
+    const once = ['answer', 'faultStarted', 'answer', 'faultEnded'];
+    expect(order).toEqual([...once, ...once, ...once, ...once, ...once]);
+  });
+
   it('halts, resumes, notes and passes breaker commands on', async () => {
     system = await TestControl.start();
     const commands: unknown[] = [];
