@@ -1,3 +1,5 @@
+import { isBusyFrame } from '../live/next-frame.ts';
+
 /** A chart that wants to be drawn anew from time to time. */
 export interface LoopChart {
   /** Nothing is drawn while this says false. */
@@ -6,6 +8,8 @@ export interface LoopChart {
   commit: (nowMs: number) => void;
 }
 
+/** Charts committed in one frame that have not been drawn, or not since a change of what all of them show. */
+const FRESH_AT_ONCE = 4;
 /** A chart that is out of sight can come into it without a word, ms. */
 const LOOK_AGAIN_MS = 100;
 
@@ -14,8 +18,8 @@ let frame = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /**
- * One loop for all charts: at most one of them is committed per animation frame, the one that has waited longest.
- * Several at once cost 250 ms stalls. A frame is asked for only when one is due: each that is, is worked on by the whole
+ * One loop for all charts: as time goes on at most one of them is committed per animation frame, the one that has waited
+ * longest, so that no frame is long. A frame is asked for only when one is due: each that is, is worked on by the whole
  * browser. Returns the way to leave.
  */
 export function joinChartLoop(chart: LoopChart): () => void {
@@ -49,16 +53,17 @@ function schedule(): void {
 }
 
 function step(nowMs: number): void {
-  let oldest: LoopChart | undefined;
-  let oldestMs = Number.POSITIVE_INFINITY;
-  for (const [chart, committedMs] of charts) {
-    if (nowMs - committedMs < chart.periodMs() || committedMs >= oldestMs || !chart.visible()) continue;
-    oldest = chart;
-    oldestMs = committedMs;
+  if (isBusyFrame(nowMs)) {
+    schedule();
+    return;
   }
-  if (oldest) {
-    charts.set(oldest, nowMs);
-    oldest.commit(nowMs);
+  const due = [...charts]
+    .filter(([chart, committedMs]) => nowMs - committedMs >= chart.periodMs() && chart.visible())
+    .sort(([, a], [, b]) => (a === b ? 0 : a - b));
+  const fresh = due.filter(([, committedMs]) => committedMs === Number.NEGATIVE_INFINITY);
+  for (const [chart] of due.slice(0, Math.min(FRESH_AT_ONCE, fresh.length) || 1)) {
+    charts.set(chart, nowMs);
+    chart.commit(nowMs);
   }
   schedule();
 }

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { beforeNextFrame, catchUp } from './next-frame.ts';
+import { beforeNextFrame, catchUp, isBusyFrame } from './next-frame.ts';
 
-let frames: (() => void)[] = [];
+let frames: ((frameMs: number) => void)[] = [];
 const reported: unknown[] = [];
 beforeEach(() => {
   vi.useFakeTimers();
-  vi.stubGlobal('requestAnimationFrame', (callback: () => void) => frames.push(callback));
+  vi.stubGlobal('requestAnimationFrame', (callback: (frameMs: number) => void) => frames.push(callback));
   vi.stubGlobal('cancelAnimationFrame', () => {
     frames = [];
   });
@@ -24,7 +24,9 @@ describe('beforeNextFrame', () => {
     const done: number[] = [];
     for (const n of [1, 2, 3]) beforeNextFrame(() => done.push(n));
     expect({ done, frames: frames.length }).toEqual({ done: [], frames: 1 });
-    frames[0]?.();
+    expect(isBusyFrame(16)).toBe(false);
+    frames[0]?.(16);
+    expect([isBusyFrame(16), isBusyFrame(32)]).toEqual([true, false]);
     vi.advanceTimersByTime(1000);
     expect(done).toEqual([1, 2, 3]);
   });

@@ -4,6 +4,7 @@ const LATEST_MS = 100;
 const waiting: (() => void)[] = [];
 let frame = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
+let busyFrameMs = Number.NaN;
 
 /**
  * Does the work right before the next frame, in the order in which it was given: what several packets bring is then
@@ -12,8 +13,16 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 export function beforeNextFrame(work: () => void): void {
   waiting.push(work);
   if (waiting.length > 1) return;
-  frame = requestAnimationFrame(catchUp);
+  frame = requestAnimationFrame((frameMs) => {
+    busyFrameMs = frameMs;
+    catchUp();
+  });
   timer = setTimeout(catchUp, LATEST_MS);
+}
+
+/** Whether the frame of this time stamp has drawn packets already: what can wait goes into the next one. */
+export function isBusyFrame(frameMs: number): boolean {
+  return frameMs === busyFrameMs;
 }
 
 /** Does now what waits. What fails is told to the page and keeps nothing else from being done. */

@@ -144,9 +144,9 @@ function Picture({ backendPort, path, eventId, camera }: PictureProps) {
         }
         src={`${origin}${path}`}
       />
-      {size === 'failed' && (
+      {(size === null || size === 'failed') && (
         <span className="absolute inset-0 grid place-content-center text-[11px] text-faint">
-          picture unavailable
+          {size === null ? 'picture awaited' : 'picture unavailable'}
         </span>
       )}
       {size && size !== 'failed' && boxes.length > 0 && (

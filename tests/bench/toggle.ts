@@ -34,6 +34,7 @@ export async function benchToggle(smoke: boolean): Promise<BenchReport> {
   try {
     const [operator, other] = await Promise.all(browsers.map((browser) => openConsole(browser, system.url)));
     if (!operator || !other) throw new Error('no pages');
+    await viewers.call('stepBack', undefined);
     for (const count of size.viewers) {
       await viewers.call('connect', { url: system.url, upTo: count - 1, group: 'viewer' });
       const tell = (name: string, samples: number[], limits: Readonly<Record<string, number>>) => {
@@ -66,7 +67,9 @@ export async function benchToggle(smoke: boolean): Promise<BenchReport> {
   }
   return {
     part: 'toggle',
-    what: 'clicks in a real browser at 1440 × 900, seen by a probe in the page; a second browser and viewers beside it; pipeline at 2 frames/s',
+    what:
+      'clicks in a real browser at 1440 × 900, seen by a probe in the page; a second browser and viewers beside it (the process ' +
+      'of the viewers at low priority: they stand for other machines); pipeline at 2 frames/s',
     measurements,
     ratios,
   };
