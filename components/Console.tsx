@@ -42,7 +42,10 @@ export function Console() {
           <PipelinePath />
         </div>
         <FaultDesk />
-        <div className="flex min-h-0 flex-col gap-1.5 wide:overflow-y-auto" data-in="live queues gpu">
+        <div
+          className="flex min-h-0 flex-col gap-1.5 wide:overflow-y-auto wide:pr-px"
+          data-in="live queues gpu"
+        >
           <ServiceTiles />
           <ChartGrid />
         </div>
