@@ -17,7 +17,7 @@ const NoteBox = dynamic(() => fetchPart(() => import('./NoteBox.tsx')), { ssr: f
 const BreakerXray = dynamic(() => fetchPart(() => import('../xray/BreakerXray.tsx')), { ssr: false });
 const DeadLetters = dynamic(() => fetchPart(() => import('../dlq/DeadLetters.tsx')), { ssr: false });
 
-/** What a key or a click opens must be there at once: fetched when the page has come to rest. */
+/** What a key or a click opens must be there at once: fetched when the page has come to rest. What fails says so then. */
 function preload(): void {
   const opened = [
     () => import('./Palette.tsx'),
@@ -25,7 +25,7 @@ function preload(): void {
     () => import('../desk/FaultForm.tsx'),
     () => import('../faults/FaultDetails.tsx'),
   ];
-  for (const load of opened) void fetchPart<unknown>(load);
+  for (const load of opened) fetchPart<unknown>(load).catch(() => {});
 }
 
 /** The keyboard of the whole page, and what opens over it. */

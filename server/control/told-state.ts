@@ -11,11 +11,10 @@ export class ToldState {
   next(state: State): StateUpdate {
     // A copy, as it will arrive: the parts of a state may be changed in place by who owns them.
     const told = JSON.parse(JSON.stringify(state)) as State;
-    const change = this.#state && changeBetween(this.#state, told);
-    const first = this.#state === null;
+    const before = this.#state;
     this.#state = told;
     this.#n++;
-    return first ? { n: this.#n, whole: told } : { n: this.#n, change: change ?? {} };
+    return before ? { n: this.#n, change: changeBetween(before, told) ?? {} } : { n: this.#n, whole: told };
   }
 
   /** The last one, for who does not have the one before it; null when nobody was told for a while. */
