@@ -70,10 +70,28 @@ export async function measureFacts(system: System, other: ProbedPage, rounds: nu
     const shown = isMode
       ? { testId: 'mode', attribute: 'data-mode', value: fact.to }
       : { testId: `breaker-${BREAKER}`, attribute: 'data-state', value: fact.to };
-    const painted = paintedOf(seen, shown, fact.toldAt);
-    if (painted) times[isMode ? 'mode' : 'breaker'].push(painted.paintedAt - fact.toldAt);
+    const painted = isShownAt(seen, shown, fact.toldAt)
+      ? fact.toldAt
+      : paintedOf(seen, shown, fact.toldAt)?.paintedAt;
+    if (painted !== undefined) times[isMode ? 'mode' : 'breaker'].push(painted - fact.toldAt);
   }
   return times;
+}
+
+/** A tick can bring the state that a fact leads to before the fact itself is told. */
+function isShownAt(
+  seen: readonly Seen[],
+  { testId, attribute, value }: { testId: string; attribute: string; value: string },
+  at: number,
+): boolean {
+  const newest = seen.findLast(
+    (each) =>
+      each.kind === 'painted' &&
+      each.testId === testId &&
+      each.attribute === attribute &&
+      each.paintedAt <= at,
+  );
+  return newest?.kind === 'painted' && newest.value === value;
 }
 
 const factTo = (seen: readonly Seen[], to: string) =>
