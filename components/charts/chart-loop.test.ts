@@ -66,6 +66,24 @@ describe('the loop of the charts', () => {
     expect(drawn()).toEqual(['packet', 'a']);
   });
 
+  it('draws although every frame has packets', () => {
+    join('ab');
+    vi.advanceTimersByTime(1000);
+    frames = [];
+    let more = true;
+    const packet = () => {
+      frames.at(-1)?.push('packet');
+      if (more) setTimeout(() => beforeNextFrame(packet), 0);
+    };
+    beforeNextFrame(packet);
+    vi.advanceTimersByTime(10 * FRAME_MS);
+    more = false;
+    vi.advanceTimersByTime(10 * FRAME_MS);
+    expect(frames.flat().filter((name) => name !== 'packet')).toEqual(['a', 'b']);
+    const both = frames.filter((names) => names.includes('packet') && names.length > 1);
+    expect(both.length, 'each after it has yielded once').toBeGreaterThan(0);
+  });
+
   it('asks for no frame while nothing is due, or to be seen', () => {
     let isVisible = true;
     join('a', () => isVisible);

@@ -24,7 +24,7 @@ describe('beforeNextFrame', () => {
     const done: number[] = [];
     for (const n of [1, 2, 3]) beforeNextFrame(() => done.push(n));
     expect({ done, frames: frames.length }).toEqual({ done: [], frames: 1 });
-    expect(isBusyFrame(16)).toBe(false);
+    expect(isBusyFrame(16), 'about to be').toBe(true);
     frames[0]?.(16);
     expect([isBusyFrame(16), isBusyFrame(32)]).toEqual([true, false]);
     vi.advanceTimersByTime(1000);

@@ -20,9 +20,9 @@ export function beforeNextFrame(work: () => void): void {
   timer = setTimeout(catchUp, LATEST_MS);
 }
 
-/** Whether the frame of this time stamp has drawn packets already: what can wait goes into the next one. */
+/** Whether the frame of this time stamp has drawn packets, or is about to: what can wait goes into the next one. */
 export function isBusyFrame(frameMs: number): boolean {
-  return frameMs === busyFrameMs;
+  return frameMs === busyFrameMs || waiting.length > 0;
 }
 
 /** Does now what waits. What fails is told to the page and keeps nothing else from being done. */

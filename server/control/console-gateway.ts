@@ -244,9 +244,15 @@ export class ConsoleGateway {
     };
   }
 
-  /** In the next turn of the event loop: whoever gave the command has its answer before all others are told. */
+  /** In the next turn of the event loop: who started or stopped a fault has the answer before all others are told. */
   #tellSoon(): void {
-    this.#telling ??= setImmediate(() => this.#tell());
+    this.#telling ??= setImmediate(() => {
+      try {
+        this.#tell();
+      } catch (error) {
+        this.#options.logger.error({ err: error }, 'viewers could not be told');
+      }
+    });
   }
 
   /** Tells everyone, or everyone else, what is new. Hits between two changes are told by the ticks of /live. */

@@ -66,8 +66,10 @@ export function installProbe(): void {
 
   addEventListener(
     'click',
-    (event) =>
-      seen.push({ kind: 'click', at: epoch(event.timeStamp), testId: idOf(event.target as Element) }),
+    (event) => {
+      isInFrame = false; // it can be handled before the task that ends the frame
+      seen.push({ kind: 'click', at: epoch(event.timeStamp), testId: idOf(event.target as Element) });
+    },
     true,
   );
 

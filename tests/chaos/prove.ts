@@ -85,11 +85,18 @@ async function demonstrate(system: System, evidence: Evidence): Promise<Proof['f
   }));
 }
 
-/** Ends a fault. One whose process did not answer for a second, as on a busy machine, stays listed until it has. */
+/** Ends of one suite that may come late: a process being killed, or without a core for a second, does not answer in time. */
+const LATE_ENDS_MAX = 2;
+let lateEnds = 0;
+
+/** Ends a fault. One whose process did not answer for a second stays listed until it has. */
 async function endFault(system: System, id: string): Promise<void> {
   const { acknowledged } = await system.stopFault(id);
   expect(acknowledged, 'acknowledged').toBeTypeOf('boolean');
   if (acknowledged) return;
+  expect(++lateEnds, 'ends of this suite that were not acknowledged at once').toBeLessThanOrEqual(
+    LATE_ENDS_MAX,
+  );
   await until('its end is acknowledged', 10_000, async () => {
     return !(await system.state()).faults.some((fault) => fault.id === id);
   });

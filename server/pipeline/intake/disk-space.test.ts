@@ -1,12 +1,15 @@
-import { expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { systemClock } from '#lib/chaos/clock.ts';
 import { createLogger } from '#server/logging.ts';
 import { DiskSpace } from './disk-space.ts';
 
-it('forgets the answer of an older look that comes after a newer one', async () => {
-  const looks: PromiseWithResolvers<number>[] = [];
-  const alerts: string[] = [];
-  const disk = new DiskSpace({
+const looks: PromiseWithResolvers<number>[] = [];
+const alerts: string[] = [];
+let disk: DiskSpace;
+beforeEach(() => {
+  looks.length = 0;
+  alerts.length = 0;
+  disk = new DiskSpace({
     path: '/',
     probe: () => {
       const look = Promise.withResolvers<number>();
@@ -20,16 +23,37 @@ it('forgets the answer of an older look that comes after a newer one', async () 
     logger: createLogger('test', 'silent'),
     onAlert: (code) => alerts.push(code),
   });
-  const older = disk.refresh();
-  const newer = disk.refresh();
-  looks[1]?.resolve(0.01);
-  await newer;
-  looks[0]?.resolve(0.5);
-  await older;
+});
+const answer = async (look: number, freeRatio: number, done: Promise<void> | undefined) => {
+  looks[look]?.resolve(freeRatio);
+  await done;
+};
+
+it('forgets the answer of an older look that comes after that of a newer one', async () => {
+  const [older, newer] = [disk.refresh(), disk.refresh()];
+  await answer(1, 0.01, newer);
+  await answer(0, 0.5, older);
   expect({ full: disk.isFull, freeRatio: disk.freeRatio, alerts }).toEqual({
     full: true,
     freeRatio: 0.01,
     alerts: ['DISK_FULL'],
   });
-  disk.close();
+});
+
+it('takes the answer of a look although a newer one has begun', async () => {
+  const [older, newer] = [disk.refresh(), disk.refresh()];
+  await answer(0, 0.01, older);
+  expect(disk.isFull).toBe(true);
+  await answer(1, 0.5, newer);
+  expect(disk.isFull).toBe(false);
+});
+
+it('believes a write that found no space more than a look that began before it', async () => {
+  const before = disk.refresh();
+  disk.reportFull();
+  await answer(0, 0.5, before);
+  expect(disk.isFull).toBe(true);
+  const after = disk.refresh();
+  await answer(1, 0.5, after);
+  expect(disk.isFull).toBe(false);
 });

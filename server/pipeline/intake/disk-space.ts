@@ -30,8 +30,9 @@ export class DiskSpace {
   #level: Level = 'enough';
   #timer: Timer | undefined;
   #closed = false;
-  /** Of the newest look that was begun; the answer of an older one is old news. */
+  /** Looks begun, and of those that have answered the newest: the answer of an older one is old news. */
   #looks = 0;
+  #answered = 0;
 
   constructor(options: DiskSpaceOptions) {
     this.#options = options;
@@ -53,6 +54,7 @@ export class DiskSpace {
 
   /** A write said ENOSPC: nothing is taken until the next look finds space. */
   reportFull(): void {
+    this.#answered = this.#looks; // what has been looked at so far is older
     this.#move('full');
   }
 
@@ -82,7 +84,8 @@ export class DiskSpace {
     } catch (error) {
       logger.warn({ err: error, path }, 'free disk space is not known');
     }
-    if (look !== this.#looks) return;
+    if (look <= this.#answered) return;
+    this.#answered = look;
     this.#freeRatio = freeRatio;
     if (freeRatio === null) return;
     this.#move(freeRatio < fullRatio ? 'full' : freeRatio < lowRatio ? 'low' : 'enough');

@@ -353,6 +353,14 @@ describe('intake: hand-over', () => {
   });
 });
 
+describe('intake: between two scans', () => {
+  it('notices a file put into the inbox by hand', async () => {
+    const { sink, dataDir } = await bench({ scanIntervalMs: 60_000 });
+    await writeFile(join(dataDir, 'inbox', 'by-hand.jpg'), await makeFrame({ camera: 'porch' }));
+    await until(() => expect(sink.submitted).toMatchObject([{ name: 'by-hand.jpg', camera: 'porch' }]));
+  });
+});
+
 describe('intake: after a crash', () => {
   it('submits what lies in the inbox, under the same ids', async () => {
     const made = await bench();
