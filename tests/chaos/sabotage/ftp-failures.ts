@@ -56,8 +56,8 @@ export const sabotage: SabotagesOf<'ftp-failures'> = {
   'low-disk-space-warning-triggered': {
     breaks: 'there is nothing between enough space and none',
     file: 'server/pipeline/intake/disk-space.ts',
-    find: "this.#freeRatio < lowRatio ? 'low' : 'enough'",
-    replace: "this.#freeRatio < lowRatio ? 'enough' : 'enough'",
+    find: "freeRatio < lowRatio ? 'low' : 'enough'",
+    replace: "freeRatio < lowRatio ? 'enough' : 'enough'",
   },
   'unreadable-file-permission-denied': {
     breaks: 'a file that cannot be read is taken for one that is gone',
