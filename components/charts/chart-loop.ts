@@ -10,13 +10,15 @@ export interface LoopChart {
 
 /** Charts committed in one frame that have not been drawn, or not since a change of what all of them show. */
 const FRESH_AT_ONCE = 4;
+/** Frames that are left to packets one after the other: they can come with every one. */
+const YIELDS_MAX = 2;
 /** A chart that is out of sight can come into it without a word, ms. */
 const LOOK_AGAIN_MS = 100;
 
 const charts = new Map<LoopChart, number>();
 let frame = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
-let hasYielded = false;
+let yields = 0;
 
 /**
  * One loop for all charts: as time goes on at most one of them is committed per animation frame, the one that has waited
@@ -54,12 +56,12 @@ function schedule(): void {
 }
 
 function step(nowMs: number): void {
-  // For one frame: packets can come with every one of them.
-  hasYielded = !hasYielded && isBusyFrame(nowMs);
-  if (hasYielded) {
+  if (yields < YIELDS_MAX && isBusyFrame(nowMs)) {
+    yields++;
     schedule();
     return;
   }
+  yields = 0;
   const due = [...charts]
     .filter(([chart, committedMs]) => nowMs - committedMs >= chart.periodMs() && chart.visible())
     .sort(([, a], [, b]) => (a === b ? 0 : a - b));

@@ -1,32 +1,40 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { beforeNextFrame, catchUp, isBusyFrame } from './next-frame.ts';
+import { beforeNextFrame, catchUp, inQuietFrame, isBusyFrame } from './next-frame.ts';
 
-let frames: ((frameMs: number) => void)[] = [];
+const frames = new Map<number, (frameMs: number) => void>();
+let asked = 0;
 const reported: unknown[] = [];
 beforeEach(() => {
   vi.useFakeTimers();
-  vi.stubGlobal('requestAnimationFrame', (callback: (frameMs: number) => void) => frames.push(callback));
-  vi.stubGlobal('cancelAnimationFrame', () => {
-    frames = [];
+  vi.stubGlobal('requestAnimationFrame', (callback: (frameMs: number) => void) => {
+    frames.set(++asked, callback);
+    return asked;
   });
+  vi.stubGlobal('cancelAnimationFrame', (id: number) => frames.delete(id));
   vi.stubGlobal('reportError', (error: unknown) => reported.push(error));
 });
 afterEach(() => {
   catchUp();
   vi.unstubAllGlobals();
   vi.useRealTimers();
-  frames = [];
+  frames.clear();
   reported.length = 0;
 });
+
+function draw(frameMs: number): void {
+  const callbacks = [...frames.values()];
+  frames.clear();
+  for (const each of callbacks) each(frameMs);
+}
 
 describe('beforeNextFrame', () => {
   it('does all that came before a frame in that frame, in order, once', () => {
     const done: number[] = [];
     for (const n of [1, 2, 3]) beforeNextFrame(() => done.push(n));
-    expect({ done, frames: frames.length }).toEqual({ done: [], frames: 1 });
+    expect({ done, frames: frames.size }).toEqual({ done: [], frames: 1 });
     expect(isBusyFrame(16), 'about to be').toBe(true);
-    frames[0]?.(16);
-    expect([isBusyFrame(16), isBusyFrame(32)]).toEqual([true, false]);
+    draw(16);
+    expect([16, 32, 48].map(isBusyFrame), 'the one after it as well').toEqual([true, true, false]);
     vi.advanceTimersByTime(1000);
     expect(done).toEqual([1, 2, 3]);
   });
@@ -37,7 +45,7 @@ describe('beforeNextFrame', () => {
     vi.advanceTimersByTime(100);
     expect(done).toEqual([1]);
     beforeNextFrame(() => done.push(2));
-    expect(frames, 'asked for anew').toHaveLength(1);
+    expect(frames.size, 'asked for anew').toBe(1);
   });
 
   it('does at once what waits when something else has to come after it', () => {
@@ -56,5 +64,36 @@ describe('beforeNextFrame', () => {
     beforeNextFrame(() => done.push(2));
     catchUp();
     expect({ done, reported }).toEqual({ done: [2], reported: [broken] });
+  });
+});
+
+describe('inQuietFrame', () => {
+  it('leaves the frame of packets alone, and the one after it', () => {
+    vi.stubGlobal('document', { visibilityState: 'visible' });
+    const done: string[] = [];
+    inQuietFrame(() => done.push('clock'));
+    beforeNextFrame(() => done.push('packet'));
+    for (const frameMs of [1016, 1032]) draw(frameMs);
+    expect(done).toEqual(['packet']);
+    draw(1048);
+    expect(done).toEqual(['packet', 'clock']);
+  });
+
+  it('waits for two frames at most', () => {
+    vi.stubGlobal('document', { visibilityState: 'visible' });
+    const done: string[] = [];
+    inQuietFrame(() => done.push('clock'));
+    for (const frameMs of [2016, 2032, 2048]) {
+      beforeNextFrame(() => {});
+      draw(frameMs);
+    }
+    expect(done).toEqual(['clock']);
+  });
+
+  it('does it at once in a hidden tab', () => {
+    vi.stubGlobal('document', { visibilityState: 'hidden' });
+    const done: string[] = [];
+    inQuietFrame(() => done.push('clock'));
+    expect({ done, frames: frames.size }).toEqual({ done: ['clock'], frames: 0 });
   });
 });

@@ -1,5 +1,7 @@
 /** A frame that has not come by then is not waited for, ms: hidden tabs have none. */
 const LATEST_MS = 100;
+/** The frame of the packets and the one after it, in which React draws what it was told to defer, ms. */
+const BUSY_MS = 25;
 
 const waiting: (() => void)[] = [];
 let frame = 0;
@@ -20,9 +22,25 @@ export function beforeNextFrame(work: () => void): void {
   timer = setTimeout(catchUp, LATEST_MS);
 }
 
-/** Whether the frame of this time stamp has drawn packets, or is about to: what can wait goes into the next one. */
+/** What can wait goes into a later frame than this one: packets are drawn in it, or what they bring that can wait. */
 export function isBusyFrame(frameMs: number): boolean {
-  return frameMs === busyFrameMs || waiting.length > 0;
+  const sinceMs = frameMs - busyFrameMs;
+  return waiting.length > 0 || (sinceMs >= 0 && sinceMs < BUSY_MS);
+}
+
+/**
+ * Does the work in a frame without packets, after at most two that have some: they can come with every one. A hidden tab
+ * has no frames; there it is done at once.
+ */
+export function inQuietFrame(work: () => void): void {
+  if (document.visibilityState === 'visible')
+    requestAnimationFrame((frameMs) => unlessBusy(work, frameMs, 2));
+  else work();
+}
+
+function unlessBusy(work: () => void, frameMs: number, yieldsLeft: number): void {
+  if (yieldsLeft === 0 || !isBusyFrame(frameMs)) work();
+  else requestAnimationFrame((nextMs) => unlessBusy(work, nextMs, yieldsLeft - 1));
 }
 
 /** Does now what waits. What fails is told to the page and keeps nothing else from being done. */

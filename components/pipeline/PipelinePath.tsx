@@ -1,9 +1,10 @@
 'use client';
 
-import { Fragment } from 'react';
+import { Fragment, memo, useDeferredValue } from 'react';
 import type { State } from '#lib/protocol/state.ts';
 import { currentReport } from '../answers/answers.ts';
 import { faultsOn } from '../services/service-view.ts';
+import type { LiveState } from '../stores/connection-store.ts';
 import { type ObservedFault, useFaults } from '../stores/faults-store.ts';
 import { useSystem } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
@@ -24,9 +25,19 @@ interface Stage {
 
 /** The path of the work: state on the nodes, rates on the edges, a bolt where a fault of ours acts. */
 export function PipelinePath() {
-  const state = useSystem((store) => store.state);
-  const faults = useFaults((store) => store.faults);
-  const live = useLive();
+  // A frame after mode, answers and switches: all in one would be a frame too long.
+  const state = useDeferredValue(useSystem((store) => store.state));
+  const faults = useDeferredValue(useFaults((store) => store.faults));
+  return <Path faults={faults} live={useLive()} state={state} />;
+}
+
+interface PathProps {
+  state: State | null;
+  faults: readonly ObservedFault[] | null;
+  live: LiveState;
+}
+
+const Path = memo(function Path({ state, faults, live }: PathProps) {
   const stages = pipelineStages(state, faults ?? []);
   return (
     <section
@@ -69,7 +80,7 @@ export function PipelinePath() {
       </ol>
     </section>
   );
-}
+});
 
 function Edge({ ratePerSecond }: { ratePerSecond: number | null }) {
   return (

@@ -2,8 +2,10 @@
 
 import { ArrowUpRight } from 'lucide-react';
 import Link from 'next/link';
-import { useRef } from 'react';
-import { useFaults } from '../stores/faults-store.ts';
+import { memo, useDeferredValue, useRef } from 'react';
+import type { State } from '#lib/protocol/state.ts';
+import type { LiveState } from '../stores/connection-store.ts';
+import { type ObservedFault, useFaults } from '../stores/faults-store.ts';
 import { serverNow, useSystem } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
@@ -17,10 +19,20 @@ const HOLD_MS = 10_000;
 
 /** Every dependency, worst first: breaker, time in state, failures split into ours and not ours. */
 export function ServiceTiles() {
+  // A frame after mode, answers and switches: all in one would be a frame too long.
+  const pipeline = useDeferredValue(useSystem((store) => store.state?.pipeline));
+  const faults = useDeferredValue(useFaults((store) => store.faults));
+  return <Tiles faults={faults} live={useLive()} pipeline={pipeline} />;
+}
+
+interface TilesProps {
+  pipeline: State['pipeline'] | undefined;
+  faults: readonly ObservedFault[] | null;
+  live: LiveState;
+}
+
+const Tiles = memo(function Tiles({ pipeline, faults, live }: TilesProps) {
   const nowMs = useClock(1_000);
-  const pipeline = useSystem((store) => store.state?.pipeline);
-  const faults = useFaults((store) => store.faults);
-  const live = useLive();
   const order = useRef<{ names: string[]; sortedMs: number; held: boolean }>({
     names: [],
     sortedMs: 0,
@@ -58,7 +70,7 @@ export function ServiceTiles() {
       </ul>
     </section>
   );
-}
+});
 
 function ServiceTile({ view, stale }: { view: ServiceView; stale: string }) {
   const { name, breaker, health, dependency, faults, status } = view;

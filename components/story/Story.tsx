@@ -1,9 +1,10 @@
 'use client';
 
 import Link from 'next/link';
-import { memo, useMemo } from 'react';
+import { memo, useDeferredValue, useMemo } from 'react';
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { ServiceName } from '#lib/protocol/faults.ts';
+import type { FactLog } from '../facts-reducer.ts';
 import { momentPath } from '../history/moments.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useView } from '../stores/view-store.ts';
@@ -21,8 +22,16 @@ const LINES_MAX = 500;
 
 /** What happened, in plain words, newest first: everything, or what concerns one service. */
 export function Story({ service }: { service?: ServiceName }) {
-  const all = useFacts((log) => log.facts);
-  const gaps = useFacts((log) => log.gaps);
+  const log = useDeferredValue(useFacts());
+  return <StoryOf log={log} {...(service && { service })} />;
+}
+
+interface StoryOfProps {
+  log: FactLog;
+  service?: ServiceName;
+}
+
+const StoryOf = memo(function StoryOf({ log: { facts: all, gaps }, service }: StoryOfProps) {
   const facts = useMemo(() => (service ? factsAbout(service, all) : all), [service, all]);
   const newest = useMemo(() => facts.slice(-LINES_MAX), [facts]);
   const since = useMemo(() => sinceFault(newest), [newest]);
@@ -53,7 +62,7 @@ export function Story({ service }: { service?: ServiceName }) {
       </ol>
     </section>
   );
-}
+});
 
 export const TONE_STATUS: Record<Tone, Status> = {
   quiet: 'normal',

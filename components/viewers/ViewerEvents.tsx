@@ -1,6 +1,6 @@
 'use client';
 
-import { memo, useEffect, useState } from 'react';
+import { memo, useDeferredValue, useEffect, useState } from 'react';
 import type { RecentEvent } from '#lib/protocol/state.ts';
 import { useSystem } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
@@ -12,7 +12,7 @@ const SHOWN = 6;
 
 /** The last events as the backend's viewers get them: picture, boxes, risk and where the risk comes from. */
 export function ViewerEvents() {
-  const events = useSystem((store) => store.state?.pipeline?.recentEvents);
+  const events = useDeferredValue(useSystem((store) => store.state?.pipeline?.recentEvents));
   const ageMs = useSystem((store) => store.state?.pipeline?.ageMs);
   const viewers = useSystem((store) => store.state?.pipeline?.viewers);
   const backendPort = useSystem((store) => store.state?.backendPort);

@@ -1,4 +1,5 @@
 import { useEffect, useSyncExternalStore } from 'react';
+import { inQuietFrame } from '../live/next-frame.ts';
 
 /** One timer for all durations on the page: a reading every 250 ms, on the monotonic clock. */
 let nowMs = 0;
@@ -9,10 +10,7 @@ function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   if (!timer) {
     nowMs = performance.now();
-    timer = setInterval(() => {
-      nowMs = performance.now();
-      for (const each of listeners) each();
-    }, 250);
+    timer = setInterval(() => inQuietFrame(tell), 250);
   }
   return () => {
     listeners.delete(listener);
@@ -21,6 +19,11 @@ function subscribe(listener: () => void): () => void {
       timer = undefined;
     }
   };
+}
+
+function tell(): void {
+  nowMs = performance.now();
+  for (const each of listeners) each();
 }
 
 /** performance.now() rounded down to `stepMs`, so that a component renders only when its text can change. */

@@ -1,9 +1,9 @@
-import { constants, setPriority } from 'node:os';
 import { WebSocket } from 'ws';
 import { LightViewer, type ViewerPacket } from '#tests/support/light-viewer.ts';
 import type { FloorMessage } from './fanout-floor.ts';
 import { Latencies } from './fanout-latencies.ts';
 import { answerCalls } from './measure-child.ts';
+import { stepBack } from './step-back.ts';
 
 /** What the viewers of this process got since `begin`. */
 export interface Received {
@@ -116,8 +116,7 @@ const calls = {
       ),
     };
   },
-  /** Leaves the processors to others: for where these viewers stand for other machines, and are not what is measured. */
-  stepBack: () => setPriority(constants.priority.PRIORITY_LOW),
+  stepBack,
   closeAll() {
     for (const viewer of viewers.splice(0)) viewer.close();
     for (const socket of floorViewers.splice(0)) socket.terminate();

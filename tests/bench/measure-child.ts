@@ -27,6 +27,8 @@ export interface Child<H extends Handlers> {
 /** Starts a file that calls `answerCalls`. `execArgv` are options of Node. */
 export function startChild<H extends Handlers>(file: URL, execArgv: string[] = []): Child<H> {
   const child: ChildProcess = fork(file, {
+    // A session of its own, which can have a priority of its own.
+    detached: true,
     execArgv: ['--disable-warning=ExperimentalWarning', ...execArgv],
   });
   const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
