@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { beforeNextFrame, catchUp, inQuietFrame, isBusyFrame } from './next-frame.ts';
+import { beforeNextFrame, catchUp, inFrameAfter, inQuietFrame, isBusyFrame } from './next-frame.ts';
 
 const frames = new Map<number, (frameMs: number) => void>();
 let asked = 0;
@@ -95,5 +95,23 @@ describe('inQuietFrame', () => {
     const done: string[] = [];
     inQuietFrame(() => done.push('clock'));
     expect({ done, frames: frames.size }).toEqual({ done: ['clock'], frames: 0 });
+  });
+});
+
+describe('inFrameAfter', () => {
+  it('leaves out the frame that is being drawn, and hidden tabs', () => {
+    vi.stubGlobal('document', { visibilityState: 'visible' });
+    const done: string[] = [];
+    beforeNextFrame(() => {
+      done.push('state');
+      inFrameAfter(() => done.push('detail'));
+    });
+    draw(3016);
+    expect(done).toEqual(['state']);
+    draw(3032);
+    expect(done).toEqual(['state', 'detail']);
+    vi.stubGlobal('document', { visibilityState: 'hidden' });
+    inFrameAfter(() => done.push('hidden'));
+    expect(done.at(-1)).toBe('hidden');
   });
 });

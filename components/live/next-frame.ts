@@ -1,6 +1,6 @@
 /** A frame that has not come by then is not waited for, ms: hidden tabs have none. */
 const LATEST_MS = 100;
-/** The frame of the packets and the one after it, in which React draws what it was told to defer, ms. */
+/** The frame of the packets and the one after it, in which details are drawn, ms. */
 const BUSY_MS = 25;
 
 const waiting: (() => void)[] = [];
@@ -28,15 +28,22 @@ export function isBusyFrame(frameMs: number): boolean {
   return waiting.length > 0 || (sinceMs >= 0 && sinceMs < BUSY_MS);
 }
 
+/** Does the work in the frame after the one that is being drawn; at once in a hidden tab, which has none. */
+export function inFrameAfter(work: () => void): void {
+  if (hasFrames()) requestAnimationFrame(work);
+  else work();
+}
+
 /**
  * Does the work in a frame without packets, after at most two that have some: they can come with every one. A hidden tab
  * has no frames; there it is done at once.
  */
 export function inQuietFrame(work: () => void): void {
-  if (document.visibilityState === 'visible')
-    requestAnimationFrame((frameMs) => unlessBusy(work, frameMs, 2));
+  if (hasFrames()) requestAnimationFrame((frameMs) => unlessBusy(work, frameMs, 2));
   else work();
 }
+
+const hasFrames = () => typeof document !== 'undefined' && document.visibilityState === 'visible';
 
 function unlessBusy(work: () => void, frameMs: number, yieldsLeft: number): void {
   if (yieldsLeft === 0 || !isBusyFrame(frameMs)) work();

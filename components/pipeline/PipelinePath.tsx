@@ -6,7 +6,7 @@ import { currentReport } from '../answers/answers.ts';
 import { faultsOn } from '../services/service-view.ts';
 import type { LiveState } from '../stores/connection-store.ts';
 import { type ObservedFault, useFaults } from '../stores/faults-store.ts';
-import { useSystem } from '../stores/state-store.ts';
+import { useDetail } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
 import { clockDuration, compact, spokenDuration } from '../visual/quantity.ts';
 import { BREAKER_STATUS, BREAKER_WORD, INK, type Status, StatusMark } from '../visual/StatusMark.tsx';
@@ -25,8 +25,7 @@ interface Stage {
 
 /** The path of the work: state on the nodes, rates on the edges, a bolt where a fault of ours acts. */
 export function PipelinePath() {
-  // A frame after mode, answers and switches: all in one would be a frame too long.
-  const state = useDeferredValue(useSystem((store) => store.state));
+  const state = useDetail((store) => store.state);
   const faults = useDeferredValue(useFaults((store) => store.faults));
   return <Path faults={faults} live={useLive()} state={state} />;
 }

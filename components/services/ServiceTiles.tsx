@@ -6,7 +6,7 @@ import { memo, useDeferredValue, useRef } from 'react';
 import type { State } from '#lib/protocol/state.ts';
 import type { LiveState } from '../stores/connection-store.ts';
 import { type ObservedFault, useFaults } from '../stores/faults-store.ts';
-import { serverNow, useSystem } from '../stores/state-store.ts';
+import { serverNow, useDetail } from '../stores/state-store.ts';
 import { useView } from '../stores/view-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
 import { clockDuration, compact, count, exactTime, percent, spokenDuration } from '../visual/quantity.ts';
@@ -19,8 +19,7 @@ const HOLD_MS = 10_000;
 
 /** Every dependency, worst first: breaker, time in state, failures split into ours and not ours. */
 export function ServiceTiles() {
-  // A frame after mode, answers and switches: all in one would be a frame too long.
-  const pipeline = useDeferredValue(useSystem((store) => store.state?.pipeline));
+  const pipeline = useDetail((store) => store.state?.pipeline);
   const faults = useDeferredValue(useFaults((store) => store.faults));
   return <Tiles faults={faults} live={useLive()} pipeline={pipeline} />;
 }

@@ -2,6 +2,7 @@ import { create } from 'zustand';
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { State } from '#lib/protocol/state.ts';
 import { applyFact } from '../apply-fact.ts';
+import { inFrameAfter } from '../live/next-frame.ts';
 import { structuralShare } from '../structural-share.ts';
 
 interface StateStore {
@@ -12,15 +13,27 @@ interface StateStore {
 
 export const useSystem = create<StateStore>(() => ({ state: null, serverOffsetMs: 0 }));
 
+/**
+ * The state for tiles, path and pictures: at once what a fact has changed, and a frame later than mode, answers and
+ * switches what telemetry brings. All of it in one frame is a frame too long.
+ */
+export const useDetail = create<Pick<StateStore, 'state'>>(() => ({ state: null }));
+
+function showDetail(): void {
+  useDetail.setState({ state: useSystem.getState().state });
+}
+
 /** Takes a state in; of `newestFacts` it may lack some. */
 export function takeState(state: State, newestFacts: readonly Fact[]): void {
   const current = newestFacts.reduce(applyFact, state);
   useSystem.setState((store) => ({ state: structuralShare(store.state, current) }));
+  inFrameAfter(showDetail);
 }
 
 /** Shows a transition at once. */
 export function takeTransition(fact: Fact): void {
   useSystem.setState(({ state }) => (state ? { state: applyFact(state, fact) } : {}));
+  showDetail();
 }
 
 /**

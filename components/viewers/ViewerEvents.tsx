@@ -1,8 +1,8 @@
 'use client';
 
-import { memo, useDeferredValue, useEffect, useState } from 'react';
+import { memo, useEffect, useState } from 'react';
 import type { RecentEvent } from '#lib/protocol/state.ts';
-import { useSystem } from '../stores/state-store.ts';
+import { useDetail } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
 import { timeOfDay } from '../visual/quantity.ts';
 import { CHIP, type Status } from '../visual/StatusMark.tsx';
@@ -12,10 +12,10 @@ const SHOWN = 6;
 
 /** The last events as the backend's viewers get them: picture, boxes, risk and where the risk comes from. */
 export function ViewerEvents() {
-  const events = useDeferredValue(useSystem((store) => store.state?.pipeline?.recentEvents));
-  const ageMs = useSystem((store) => store.state?.pipeline?.ageMs);
-  const viewers = useSystem((store) => store.state?.pipeline?.viewers);
-  const backendPort = useSystem((store) => store.state?.backendPort);
+  const events = useDetail((store) => store.state?.pipeline?.recentEvents);
+  const ageMs = useDetail((store) => store.state?.pipeline?.ageMs);
+  const viewers = useDetail((store) => store.state?.pipeline?.viewers);
+  const backendPort = useDetail((store) => store.state?.backendPort);
   const live = useLive();
   return (
     <section
