@@ -1,7 +1,7 @@
 'use client';
 
 import Link from 'next/link';
-import { memo, useDeferredValue, useMemo } from 'react';
+import { memo, type UIEvent, useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { ServiceName } from '#lib/protocol/faults.ts';
 import type { FactLog } from '../facts-reducer.ts';
@@ -17,8 +17,12 @@ import { sentence, sinceFault, type Tone } from './story-sentence.ts';
 
 /** Around a moment that is opened on the timeline. */
 const LINKED_MS = 300_000;
-/** Lines kept on the page; the timeline on the server has them all. */
+/** Lines that can be scrolled to; the timeline on the server has them all. */
 const LINES_MAX = 500;
+/** Drawn at once. Each new line moves all of them: 500 cost a click 40 ms of the main thread. */
+const LINES_AT_ONCE = 40;
+/** From the end of the list at which it grows. */
+const CLOSE = '200px';
 
 /** What happened, in plain words, newest first: everything, or what concerns one service. */
 export function Story({ service }: { service?: ServiceName }) {
@@ -35,7 +39,10 @@ const StoryOf = memo(function StoryOf({ log: { facts: all, gaps }, service }: St
   const facts = useMemo(() => (service ? factsAbout(service, all) : all), [service, all]);
   const newest = useMemo(() => facts.slice(-LINES_MAX), [facts]);
   const since = useMemo(() => sinceFault(newest), [newest]);
-  const lines = useMemo(() => newest.toReversed(), [newest]);
+  const [shown, setShown] = useState(LINES_AT_ONCE);
+  const lines = useMemo(() => newest.slice(-shown).toReversed(), [newest, shown]);
+  const hasMore = shown < newest.length;
+  const more = useMore(hasMore, shown, () => setShown(shown + LINES_AT_ONCE));
   return (
     <section
       aria-label="Story"
@@ -46,6 +53,9 @@ const StoryOf = memo(function StoryOf({ log: { facts: all, gaps }, service }: St
       <ol
         className="min-h-0 flex-1 overflow-y-auto py-1 max-wide:max-h-[70dvh]"
         data-testid="story"
+        onScroll={(event: UIEvent) => {
+          if (event.currentTarget.scrollTop === 0) setShown(LINES_AT_ONCE);
+        }}
         {...KEYBOARD_SCROLL}
       >
         {lines.length === 0 && (
@@ -59,10 +69,29 @@ const StoryOf = memo(function StoryOf({ log: { facts: all, gaps }, service }: St
             sinceMs={since.get(fact.seq)}
           />
         ))}
+        {hasMore && <li aria-hidden="true" className="h-px" ref={more} />}
       </ol>
     </section>
   );
 });
+
+/** For the end of a list that scrolls: calls `grow` while that end is close to what is seen. */
+function useMore(hasMore: boolean, shown: number, grow: () => void) {
+  const end = useRef<HTMLLIElement>(null);
+  const latest = useRef(grow);
+  latest.current = grow;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: an end that is still close after the list has grown is told only to a new observer
+  useEffect(() => {
+    if (!hasMore || !end.current) return;
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && latest.current(), {
+      root: end.current.parentElement,
+      rootMargin: CLOSE,
+    });
+    observer.observe(end.current);
+    return () => observer.disconnect();
+  }, [hasMore, shown]);
+  return end;
+}
 
 export const TONE_STATUS: Record<Tone, Status> = {
   quiet: 'normal',

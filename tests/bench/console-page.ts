@@ -1,3 +1,5 @@
+import { readlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { CDPSession, Page } from 'playwright-core';
 import { startBrowser, type TestBrowser } from '#tests/support/browser.ts';
 import { installProbe, type Probe, type Seen } from './console-probe.ts';
@@ -19,6 +21,11 @@ export async function startProbedBrowser(
   const browser = await startBrowser(options);
   await browser.context.addInitScript(installProbe);
   return browser;
+}
+
+/** The main process of a browser, by the lock of its profile. */
+export async function browserPid({ profile }: TestBrowser): Promise<number> {
+  return Number((await readlink(join(profile, 'SingletonLock'))).split('-').at(-1));
 }
 
 /** Opens the console and waits until it is live. */

@@ -116,7 +116,7 @@ const calls = {
       ),
     };
   },
-  stepBack,
+  stepBack: () => stepBack(process.pid, true),
   closeAll() {
     for (const viewer of viewers.splice(0)) viewer.close();
     for (const socket of floorViewers.splice(0)) socket.terminate();

@@ -2,14 +2,15 @@ import { writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 
 /**
- * Has this process leave the processors to others: for what stands for another machine and is not what is measured. Linux
- * shares them out between sessions first (autogroup, on by default), so that a process has to be one of its own.
+ * Has a process leave the processors to others, or not any more: for what stands for another machine and is not what is
+ * measured. Linux shares them out between sessions first (autogroup, on by default), so the process has to have begun
+ * one, and all of its children step back with it. Without autogroups the process alone does.
  */
-export function stepBack(): void {
-  setPriority(constants.priority.PRIORITY_LOW);
+export function stepBack(pid: number, isBack: boolean): void {
+  const niceness = isBack ? constants.priority.PRIORITY_LOW : constants.priority.PRIORITY_NORMAL;
   try {
-    writeFileSync(`/proc/${process.pid}/autogroup`, String(constants.priority.PRIORITY_LOW));
+    writeFileSync(`/proc/${pid}/autogroup`, String(niceness));
   } catch {
-    // no Linux, or no autogroup: the priority of the process is what counts
+    if (isBack) setPriority(pid, niceness); // whoever is not root does not get it back
   }
 }

@@ -33,8 +33,15 @@ afterAll(async () => {
 const FACTS = 200;
 const SEED = 20_261_122;
 
-/** (seq, type, subject) of every line of the story, oldest first. */
+/** (seq, type, subject) of every line of the story, which grows as one scrolls, oldest first. */
 async function storyOf(page: Page): Promise<string[]> {
+  await page.getByTestId('story').evaluate(async (list) => {
+    for (let lines = 0; lines !== list.children.length; ) {
+      lines = list.children.length;
+      list.scrollTop = list.scrollHeight;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  });
   const lines = await page.getByTestId('story-line').evaluateAll((elements) =>
     elements.map((element) => {
       const { seq, type, subject } = (element as HTMLElement).dataset;

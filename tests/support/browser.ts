@@ -8,6 +8,8 @@ export const CHROMIUM_PATH = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
 
 export interface TestBrowser {
   context: BrowserContext;
+  /** Its folder; each browser has a new one. */
+  profile: string;
   open(url: string): Promise<Page>;
   close(): Promise<void>;
 }
@@ -38,6 +40,7 @@ export async function startBrowser({
   });
   return {
     context,
+    profile,
     async open(url) {
       const page = await context.newPage();
       await page.goto(url);
