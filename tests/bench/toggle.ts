@@ -21,7 +21,7 @@ interface Size {
   facts: number;
   halts: number;
 }
-const FULL: Size = { viewers: [1, 50, 200], clicks: 100, facts: 30, halts: 8 };
+const FULL: Size = { viewers: [1, 50, 200], clicks: 60, facts: 30, halts: 8 };
 const SMOKE: Size = { viewers: [2], clicks: 1, facts: 1, halts: 1 };
 
 /** From the operator's hand to the injector, to the operator's eye, and to that of somebody else. */
