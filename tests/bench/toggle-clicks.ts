@@ -8,6 +8,9 @@ const SERVICE = 'nemotron';
 const TYPE = 'latency';
 const TEST_ID = `fault-switch-${SERVICE}-${TYPE}`;
 
+/** From what is seen to the next press: no hand is faster. */
+const HAND_MS = 250;
+
 /** From the click, ms. */
 export interface ClickTimes {
   /** The injector's acknowledgement has reached the operator's page. */
@@ -24,6 +27,7 @@ export async function measureClicks(operator: ProbedPage, rounds: number): Promi
   const button = await faultSwitch(operator.page, SERVICE, TYPE);
   for (let press = 0; press < rounds * 2; press++) {
     const confirmed = { testId: TEST_ID, attribute: 'aria-checked', value: String(press % 2 === 0) };
+    await operator.page.waitForTimeout(HAND_MS);
     await operator.take();
     await button.click();
     const seen = await untilSeen(
