@@ -12,7 +12,7 @@ import type { HaltReceipt } from '#lib/protocol/faults.ts';
 import type { State } from '#lib/protocol/state.ts';
 import { fillLive, joinLive } from './history/history-store.ts';
 import { forgetState, hearState } from './live/heard-state.ts';
-import { beforeNextFrame, catchUp } from './live/next-frame.ts';
+import { beforeNextFrame, catchUp, watchPresses } from './live/next-frame.ts';
 import { takeLayout, takeTick } from './live/series-buffers.ts';
 import { loadCatalogue } from './stores/catalogue-store.ts';
 import { loadIdentity, saveName, useConnection } from './stores/connection-store.ts';
@@ -118,7 +118,9 @@ export function openSockets(lookingAs?: string): () => void {
     if (reason === 'io server disconnect') live.connect();
   });
 
+  const unwatch = watchPresses();
   return () => {
+    unwatch();
     commands.disconnect();
     live.disconnect();
     if (consoleSocket === commands) consoleSocket = null; // another page may have opened its own

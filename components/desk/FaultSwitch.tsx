@@ -88,16 +88,17 @@ function LeaseLeft({ fault }: { fault: ObservedFault | undefined }) {
   );
 }
 
+/** Nothing that moves or shines through: each such change has the whole page put into layers anew, 10 ms a click. */
 function Track({ state }: { state: SwitchState }) {
   const on = state === 'on' || state === 'clearing';
   const busy = state === 'arming' || state === 'clearing';
   return (
     <span
       aria-hidden="true"
-      className={`relative inline-block h-4 w-7 shrink-0 rounded-full border ${on ? 'border-injected bg-injected' : 'border-line-strong bg-ground'} ${busy ? 'border-dashed opacity-70' : ''}`}
+      className={`relative inline-block h-4 w-7 shrink-0 rounded-full border ${on ? 'border-injected bg-injected' : 'border-line-strong bg-ground'} ${busy ? 'border-dashed' : ''}`}
     >
       <span
-        className={`absolute top-[2px] left-[2px] size-2.5 rounded-full transition-transform duration-100 motion-reduce:transition-none ${state === 'arming' ? 'translate-x-1.5 bg-injected' : on ? 'translate-x-3 bg-on-fill' : 'bg-muted'}`}
+        className={`absolute top-[2px] size-2.5 rounded-full ${state === 'arming' ? 'left-2 bg-injected' : on ? 'left-3.5 bg-on-fill' : 'left-[2px] bg-muted'}`}
       />
     </span>
   );

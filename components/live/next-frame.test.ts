@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { beforeNextFrame, catchUp, inFrameAfter, inQuietFrame, isBusyFrame } from './next-frame.ts';
+import {
+  beforeNextFrame,
+  catchUp,
+  inFrameAfter,
+  inQuietFrame,
+  isBusyFrame,
+  watchPresses,
+} from './next-frame.ts';
 
 const frames = new Map<number, (frameMs: number) => void>();
 let asked = 0;
@@ -113,5 +120,20 @@ describe('inFrameAfter', () => {
     vi.stubGlobal('document', { visibilityState: 'hidden' });
     inFrameAfter(() => done.push('hidden'));
     expect(done.at(-1)).toBe('hidden');
+  });
+});
+
+describe('watchPresses', () => {
+  it('counts the frame after a press as busy', () => {
+    const target = new EventTarget();
+    vi.stubGlobal('window', target);
+    const end = watchPresses();
+    const pressedMs = performance.now();
+    target.dispatchEvent(new Event('keydown'));
+    expect([16, 48].map((afterMs) => isBusyFrame(pressedMs + afterMs))).toEqual([true, false]);
+    end();
+    vi.advanceTimersByTime(100);
+    target.dispatchEvent(new Event('keydown'));
+    expect(isBusyFrame(performance.now()), 'not watched any more').toBe(false);
   });
 });

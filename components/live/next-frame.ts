@@ -3,6 +3,8 @@ const LATEST_MS = 100;
 /** The frame of the packets and the one after it, in which details are drawn, ms. */
 const BUSY_MS = 25;
 
+const PRESSES = ['pointerdown', 'keydown'];
+
 const waiting: (() => void)[] = [];
 let frame = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -48,6 +50,17 @@ const hasFrames = () => typeof document !== 'undefined' && document.visibilitySt
 function unlessBusy(work: () => void, frameMs: number, yieldsLeft: number): void {
   if (yieldsLeft === 0 || !isBusyFrame(frameMs)) work();
   else requestAnimationFrame((nextMs) => unlessBusy(work, nextMs, yieldsLeft - 1));
+}
+
+/** From now on the frame that answers a press is left alone as those of packets are. Returns the way to end that. */
+export function watchPresses(): () => void {
+  const pressed = () => {
+    busyFrameMs = performance.now();
+  };
+  for (const kind of PRESSES) window.addEventListener(kind, pressed, { capture: true, passive: true });
+  return () => {
+    for (const kind of PRESSES) window.removeEventListener(kind, pressed, { capture: true });
+  };
 }
 
 /** Does now what waits. What fails is told to the page and keeps nothing else from being done. */

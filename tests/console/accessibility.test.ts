@@ -165,10 +165,12 @@ describe('the console for everybody', () => {
   it('moves nothing for who asks for no motion', async () => {
     await untilClean();
     await page.goto(system.url);
-    const moving = await faultSwitch(page, 'redis', 'latency');
+    await page.getByTestId('halt-button').click();
+    await page.locator('[data-sonner-toast]').first().waitFor();
     expect(await motions(page), 'there is motion to leave out').not.toEqual([]);
+    await untilClean();
     await page.emulateMedia({ reducedMotion: 'reduce' });
-    await moving.click();
+    await (await faultSwitch(page, 'redis', 'latency')).click();
     expect(await motions(page)).toEqual([]);
     await page.getByTestId('active-fault-redis-latency').waitFor();
     await page.keyboard.press('?');
