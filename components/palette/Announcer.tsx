@@ -1,12 +1,14 @@
 'use client';
 
 import { useEffect, useState } from 'react';
+import { fetchPart } from '../fetch-part.ts';
 import { useFacts } from '../stores/facts-store.ts';
-import { sentence } from '../story/story-sentence.ts';
 import { useLive } from '../use-live.ts';
 import { isUrgent } from './is-urgent.ts';
 
 const PAUSE_MS = 3_000;
+/** Nothing is told before the page has been open for a while: the words can come later than the page. */
+const words = () => fetchPart(() => import('../story/story-sentence.ts'));
 const TOLD = new Set(['faultStarted', 'faultEnded', 'breakerChanged', 'modeChanged', 'resumed']);
 
 /** Tells a screen reader what changed: at most one message in three seconds, and at once what cannot wait. */
@@ -38,8 +40,10 @@ function useChange(): string {
       told = lastSeq;
       const last = fresh.at(-1);
       if (!last) return;
-      const { lead, text: what } = sentence(last);
-      setText(`${lead} ${what}${fresh.length > 1 ? `, and ${fresh.length - 1} more` : ''}`);
+      void words().then(({ sentence }) => {
+        const { lead, text: what } = sentence(last);
+        setText(`${lead} ${what}${fresh.length > 1 ? `, and ${fresh.length - 1} more` : ''}`);
+      });
     }, PAUSE_MS);
     return () => clearInterval(timer);
   }, []);
@@ -55,8 +59,10 @@ function useUrgent(): string {
         if (before.lastSeq === 0 || lastSeq <= before.lastSeq) return;
         const grave = facts.findLast((fact) => fact.seq > before.lastSeq && isUrgent(fact));
         if (!grave) return;
-        const { lead, text: what } = sentence(grave);
-        setText(`${lead} ${what}`);
+        void words().then(({ sentence }) => {
+          const { lead, text: what } = sentence(grave);
+          setText(`${lead} ${what}`);
+        });
       }),
     [],
   );
