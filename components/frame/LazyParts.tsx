@@ -5,7 +5,7 @@ import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { fetchPart } from '../fetch-part.ts';
 
 /** From what is seen, at which a part is fetched. */
-const NEAR = '400px';
+const NEAR = '200px';
 
 const load = {
   charts: () => fetchPart(() => import('../charts/ChartGrid.tsx')),

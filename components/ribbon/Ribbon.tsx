@@ -19,6 +19,8 @@ import { unheardFrom } from './unheard.ts';
 import { useScrub } from './use-scrub.ts';
 
 const ENSURE_MS = 1_000;
+/** Kept on narrow screens for the processes, which come later: what is below stays where it is. */
+const ROOM = 'max-wide:min-h-[135px] max-sm:min-h-[178px]';
 /** Below this there is no room for more than the console's size, px. */
 const NARROW = 640;
 
@@ -63,7 +65,7 @@ export function Ribbon({ scale = 1, breakersMax = 5, controls = 'compact' }: Rib
   return (
     <section
       aria-label="Timeline ribbon"
-      className="panel flex flex-col gap-1 px-3 pt-1.5 pb-1.5"
+      className={`panel flex flex-col gap-1 px-3 pt-1.5 pb-1.5 ${controls === 'compact' ? ROOM : ''}`}
       data-in="live faults"
       data-testid="ribbon"
     >
