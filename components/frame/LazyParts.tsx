@@ -6,6 +6,8 @@ import { fetchPart } from '../fetch-part.ts';
 
 /** From what is seen, at which a part is fetched. */
 const NEAR = '200px';
+/** Where each of the console's charts is shown on a narrow screen; their definitions come with them. */
+const CHART_TABS = ['live queues', 'queues', 'live', 'live', 'queues', 'live', 'gpu', 'gpu'];
 
 const load = {
   charts: () => fetchPart(() => import('../charts/ChartGrid.tsx')),
@@ -37,25 +39,25 @@ const Seen = dynamic(() => load.viewers().then(({ ViewerEvents }) => ViewerEvent
  */
 
 export const LazyCharts = () => (
-  <WhenNear place={<ChartsPlace />}>
+  <WhenNear part="charts" place={<ChartsPlace />}>
     <Charts />
   </WhenNear>
 );
 
 export const LazyDesk = () => (
-  <WhenNear place={<DeskPlace />}>
+  <WhenNear part="desk" place={<DeskPlace />}>
     <Desk />
   </WhenNear>
 );
 
 export const LazyStory = () => (
-  <WhenNear place={<StoryPlace />}>
+  <WhenNear part="story" place={<StoryPlace />}>
     <Told />
   </WhenNear>
 );
 
 export const LazyViewers = () => (
-  <WhenNear place={<ViewersPlace />}>
+  <WhenNear part="viewers" place={<ViewersPlace />}>
     <Seen />
   </WhenNear>
 );
@@ -65,19 +67,33 @@ export function fetchLazyParts(): void {
   for (const each of Object.values(load)) each().catch(() => {});
 }
 
-function WhenNear({ place, children }: { place: ReactNode; children: ReactNode }) {
-  const [isNear, setNear] = useState(false);
+/** Who comes back from another page finds everything in its place. */
+const wasNear = new Set<keyof typeof load>();
+
+interface WhenNearProps {
+  part: keyof typeof load;
+  place: ReactNode;
+  children: ReactNode;
+}
+
+function WhenNear({ part, place, children }: WhenNearProps) {
+  const [isNear, setNear] = useState(() => wasNear.has(part));
   const wrap = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // The wrapper has no box of its own.
     const box = wrap.current?.firstElementChild;
     if (!box) return;
-    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && setNear(true), {
-      rootMargin: NEAR,
-    });
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+        wasNear.add(part);
+        setNear(true);
+      },
+      { rootMargin: NEAR },
+    );
     observer.observe(box);
     return () => observer.disconnect();
-  }, []);
+  }, [part]);
   if (isNear) return children;
   return (
     <div className="contents" ref={wrap}>
@@ -92,8 +108,9 @@ function ChartsPlace() {
       className="grid min-h-0 flex-1 auto-rows-[minmax(9rem,1fr)] grid-cols-1 gap-1.5 sm:grid-cols-2 wide:auto-rows-[minmax(7.5rem,1fr)] wide:grid-cols-4"
       data-in="live queues gpu"
     >
-      {['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((each) => (
-        <div className="panel" key={each} />
+      {CHART_TABS.map((tabs, place) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: eight places that stay what they are
+        <div className="panel" data-in={tabs} key={place} />
       ))}
     </div>
   );
@@ -107,9 +124,12 @@ function DeskPlace() {
   );
 }
 
+/** On a screen that is not high it makes way for what viewers see. */
+export const STORY_LEAST = 'min-h-24 wide:[@media(max-height:960px)]:min-h-19';
+
 function StoryPlace() {
   return (
-    <section aria-label="Story" className="panel min-h-24 flex-1" data-in="log">
+    <section aria-label="Story" className={`panel flex-1 ${STORY_LEAST}`} data-in="log">
       <h2 className="panel-title border-b border-line px-3 py-2">Story</h2>
     </section>
   );
@@ -119,7 +139,7 @@ function ViewersPlace() {
   return (
     <section aria-label="What viewers see" className="panel shrink-0" data-in="live">
       <h2 className="panel-title border-b border-line px-3 py-2">What viewers see</h2>
-      <p className="px-3 py-2.5 text-muted">No report from the pipeline.</p>
+      <p className="px-3 py-2.5 text-muted">Not fetched yet.</p>
     </section>
   );
 }

@@ -97,6 +97,16 @@ describe('inQuietFrame', () => {
     expect(done).toEqual(['clock']);
   });
 
+  it('does once what was asked for again before a frame came', () => {
+    vi.stubGlobal('document', { visibilityState: 'visible' });
+    const done: string[] = [];
+    const clock = () => done.push('clock');
+    for (let strike = 0; strike < 3; strike++) inQuietFrame(clock);
+    expect(frames.size).toBe(1);
+    draw(2516);
+    expect(done).toEqual(['clock']);
+  });
+
   it('does it at once in a hidden tab', () => {
     vi.stubGlobal('document', { visibilityState: 'hidden' });
     const done: string[] = [];
@@ -115,8 +125,10 @@ describe('inFrameAfter', () => {
     });
     draw(3016);
     expect(done).toEqual(['state']);
-    draw(3032);
+    expect(isBusyFrame(3066), 'in whose frame nothing else is drawn, however late it comes').toBe(true);
+    draw(3066);
     expect(done).toEqual(['state', 'detail']);
+    expect([3066, 3116].map(isBusyFrame)).toEqual([true, false]);
     vi.stubGlobal('document', { visibilityState: 'hidden' });
     inFrameAfter(() => done.push('hidden'));
     expect(done.at(-1)).toBe('hidden');
@@ -124,13 +136,17 @@ describe('inFrameAfter', () => {
 });
 
 describe('watchPresses', () => {
-  it('counts the frame after a press as busy', () => {
+  it('counts the frame that answers a press as busy, also one that had begun before it', () => {
     const target = new EventTarget();
     vi.stubGlobal('window', target);
     const end = watchPresses();
-    const pressedMs = performance.now();
-    target.dispatchEvent(new Event('keydown'));
-    expect([16, 48].map((afterMs) => isBusyFrame(pressedMs + afterMs))).toEqual([true, false]);
+    for (const kind of ['click', 'keydown']) {
+      vi.advanceTimersByTime(100);
+      const pressedMs = performance.now();
+      expect(isBusyFrame(pressedMs)).toBe(false);
+      target.dispatchEvent(new Event(kind));
+      expect([-10, 16, 48].map((afterMs) => isBusyFrame(pressedMs + afterMs))).toEqual([true, true, false]);
+    }
     end();
     vi.advanceTimersByTime(100);
     target.dispatchEvent(new Event('keydown'));

@@ -1,14 +1,19 @@
 /** A frame that has not come by then is not waited for, ms: hidden tabs have none. */
 const LATEST_MS = 100;
-/** The frame of the packets and the one after it, in which details are drawn, ms. */
+/** Around a press or a frame that draws packets, ms. A frame's stamp can be older than the press that it answers. */
 const BUSY_MS = 25;
-
-const PRESSES = ['pointerdown', 'keydown'];
+/** Frames that what can wait leaves to others, one after the other: packets can come with every one. */
+const YIELDS_MAX = 2;
+/** What buttons act on, by hand or by key, and what shortcuts do. */
+const PRESSES = ['click', 'keydown'];
 
 const waiting: (() => void)[] = [];
 let frame = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 let busyFrameMs = Number.NaN;
+/** Each at most once, however long a window that counts as visible has no frames. */
+const details = new Set<() => void>();
+const quiet = new Set<() => void>();
 
 /**
  * Does the work right before the next frame, in the order in which it was given: what several packets bring is then
@@ -26,30 +31,48 @@ export function beforeNextFrame(work: () => void): void {
 
 /** What can wait goes into a later frame than this one: packets are drawn in it, or what they bring that can wait. */
 export function isBusyFrame(frameMs: number): boolean {
-  const sinceMs = frameMs - busyFrameMs;
-  return waiting.length > 0 || (sinceMs >= 0 && sinceMs < BUSY_MS);
+  return waiting.length > 0 || details.size > 0 || Math.abs(frameMs - busyFrameMs) < BUSY_MS;
 }
 
 /** Does the work in the frame after the one that is being drawn; at once in a hidden tab, which has none. */
 export function inFrameAfter(work: () => void): void {
-  if (hasFrames()) requestAnimationFrame(work);
-  else work();
+  if (!hasFrames()) {
+    work();
+    return;
+  }
+  details.add(work);
+  if (details.size > 1) return;
+  requestAnimationFrame((frameMs) => {
+    busyFrameMs = frameMs;
+    const all = [...details];
+    details.clear();
+    for (const each of all) each();
+  });
 }
 
 /**
- * Does the work in a frame without packets, after at most two that have some: they can come with every one. A hidden tab
- * has no frames; there it is done at once.
+ * Does the work in a frame without packets, after at most two that have some, and once however often it is asked for. A
+ * hidden tab has no frames; there it is done at once.
  */
 export function inQuietFrame(work: () => void): void {
-  if (hasFrames()) requestAnimationFrame((frameMs) => unlessBusy(work, frameMs, 2));
-  else work();
+  if (!hasFrames()) {
+    work();
+    return;
+  }
+  if (quiet.has(work)) return;
+  quiet.add(work);
+  requestAnimationFrame((frameMs) => unlessBusy(work, frameMs, YIELDS_MAX));
 }
 
 const hasFrames = () => typeof document !== 'undefined' && document.visibilityState === 'visible';
 
 function unlessBusy(work: () => void, frameMs: number, yieldsLeft: number): void {
-  if (yieldsLeft === 0 || !isBusyFrame(frameMs)) work();
-  else requestAnimationFrame((nextMs) => unlessBusy(work, nextMs, yieldsLeft - 1));
+  if (yieldsLeft > 0 && isBusyFrame(frameMs)) {
+    requestAnimationFrame((nextMs) => unlessBusy(work, nextMs, yieldsLeft - 1));
+    return;
+  }
+  quiet.delete(work);
+  work();
 }
 
 /** From now on the frame that answers a press is left alone as those of packets are. Returns the way to end that. */

@@ -1,7 +1,17 @@
 'use client';
 
 import Link from 'next/link';
-import { memo, type UIEvent, useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
+import {
+  type Dispatch,
+  memo,
+  type SetStateAction,
+  type UIEvent,
+  useDeferredValue,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { ServiceName } from '#lib/protocol/faults.ts';
 import type { FactLog } from '../facts-reducer.ts';
@@ -42,11 +52,11 @@ const StoryOf = memo(function StoryOf({ log: { facts: all, gaps }, service }: St
   const [shown, setShown] = useState(LINES_AT_ONCE);
   const lines = useMemo(() => newest.slice(-shown).toReversed(), [newest, shown]);
   const hasMore = shown < newest.length;
-  const more = useMore(hasMore, shown, () => setShown(shown + LINES_AT_ONCE));
+  const more = useMore(hasMore, shown, setShown);
   return (
     <section
       aria-label="Story"
-      className={`panel flex min-h-24 flex-1 flex-col ${service ? 'max-h-[32rem]' : ''}`}
+      className={`panel flex min-h-24 flex-1 flex-col wide:[@media(max-height:960px)]:min-h-19 ${service ? 'max-h-[32rem]' : ''}`}
       data-in="log"
     >
       <h2 className="panel-title border-b border-line px-3 py-2">Story{service && ` of ${service}`}</h2>
@@ -54,7 +64,10 @@ const StoryOf = memo(function StoryOf({ log: { facts: all, gaps }, service }: St
         className="min-h-0 flex-1 overflow-y-auto py-1 max-wide:max-h-[70dvh]"
         data-testid="story"
         onScroll={(event: UIEvent) => {
-          if (event.currentTarget.scrollTop === 0) setShown(LINES_AT_ONCE);
+          const { currentTarget: list } = event;
+          // Not while a link in it has the focus, which would be lost with its line.
+          const hasFocus = document.activeElement !== list && list.contains(document.activeElement);
+          if (list.scrollTop === 0 && !hasFocus) setShown(LINES_AT_ONCE);
         }}
         {...KEYBOARD_SCROLL}
       >
@@ -69,27 +82,31 @@ const StoryOf = memo(function StoryOf({ log: { facts: all, gaps }, service }: St
             sinceMs={since.get(fact.seq)}
           />
         ))}
-        {hasMore && <li aria-hidden="true" className="h-px" ref={more} />}
+        {hasMore && (
+          <li className="px-3 py-0.5 text-[12px] text-faint" ref={more}>
+            older lines follow as you scroll
+          </li>
+        )}
       </ol>
     </section>
   );
 });
 
-/** For the end of a list that scrolls: calls `grow` while that end is close to what is seen. */
-function useMore(hasMore: boolean, shown: number, grow: () => void) {
+/** For the end of a list that scrolls: it grows while that end is close to what is seen. */
+function useMore(hasMore: boolean, shown: number, setShown: Dispatch<SetStateAction<number>>) {
   const end = useRef<HTMLLIElement>(null);
-  const latest = useRef(grow);
-  latest.current = grow;
   // biome-ignore lint/correctness/useExhaustiveDependencies: an end that is still close after the list has grown is told only to a new observer
   useEffect(() => {
     if (!hasMore || !end.current) return;
-    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && latest.current(), {
-      root: end.current.parentElement,
-      rootMargin: CLOSE,
-    });
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (entries.some(({ isIntersecting }) => isIntersecting)) setShown((lines) => lines + LINES_AT_ONCE);
+      },
+      { root: end.current.parentElement, rootMargin: CLOSE },
+    );
     observer.observe(end.current);
     return () => observer.disconnect();
-  }, [hasMore, shown]);
+  }, [hasMore, shown, setShown]);
   return end;
 }
 

@@ -3,7 +3,9 @@ import { type ProbedPage, probed } from './console-page.ts';
 
 /** One cold load of the console. Bytes as transferred. */
 export interface ColdLoad {
+  /** Until it was live, and from then on until it was at rest or drawn. */
   scriptBytes: number;
+  laterScriptBytes: number;
   styleBytes: number;
   largestPaintMs: number;
   shiftScore: number;
@@ -12,6 +14,8 @@ export interface ColdLoad {
   drawnMs: number;
 }
 
+/** After this a page that is live has fetched what it did not need at first, ms. */
+const REST_MS = 5000;
 /** How far from the left edge a line may begin and still be of the whole window: what was not recorded in a restart. */
 const LEFT_PIXELS = 60;
 /** Where the eight charts are, each with a line from its left edge. */
@@ -27,8 +31,8 @@ function isDrawn({ leftPixels, whole }: { leftPixels: number; whole: boolean }):
 }
 
 /**
- * Opens the console as one who has never been here. At phone width its charts are plain paths, so that what is loaded
- * there is the shell.
+ * Opens the console as one who has never been here. A phone loads the shell until it is live, and what it does not show
+ * first within the next seconds.
  * @param whole whether there is history to draw from the left edge on
  */
 export async function measureColdLoad(
@@ -43,6 +47,8 @@ export async function measureColdLoad(
     const transferred = await countTransfers(probedPage);
     await page.goto(url);
     await page.locator('[data-testid="live-status"][data-state="live"]').waitFor({ timeout: 40_000 });
+    const scriptBytes = transferred('Script');
+    if (phone) await page.waitForTimeout(REST_MS);
     let drawnMs = Number.NaN;
     if (!phone) {
       const drawn = await page.waitForFunction(
@@ -64,7 +70,8 @@ export async function measureColdLoad(
     const shifts = seen.flatMap((each) => (each.kind === 'shift' ? [each.score] : []));
     const paints = seen.flatMap((each) => (each.kind === 'largestPaint' ? [each.afterMs] : []));
     return {
-      scriptBytes: transferred('Script'),
+      scriptBytes,
+      laterScriptBytes: transferred('Script') - scriptBytes,
       styleBytes: transferred('Stylesheet'),
       largestPaintMs: Math.max(0, ...paints),
       shiftScore: shifts.reduce((sum, score) => sum + score, 0),

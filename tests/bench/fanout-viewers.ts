@@ -3,7 +3,7 @@ import { LightViewer, type ViewerPacket } from '#tests/support/light-viewer.ts';
 import type { FloorMessage } from './fanout-floor.ts';
 import { Latencies } from './fanout-latencies.ts';
 import { answerCalls } from './measure-child.ts';
-import { stepBack } from './step-back.ts';
+import { stepBackForGood } from './step-back.ts';
 
 /** What the viewers of this process got since `begin`. */
 export interface Received {
@@ -116,7 +116,7 @@ const calls = {
       ),
     };
   },
-  stepBack: () => stepBack(process.pid, true),
+  stepBack: stepBackForGood,
   closeAll() {
     for (const viewer of viewers.splice(0)) viewer.close();
     for (const socket of floorViewers.splice(0)) socket.terminate();

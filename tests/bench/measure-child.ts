@@ -24,11 +24,17 @@ export interface Child<H extends Handlers> {
   close(): Promise<void>;
 }
 
-/** Starts a file that calls `answerCalls`. `execArgv` are options of Node. */
-export function startChild<H extends Handlers>(file: URL, execArgv: string[] = []): Child<H> {
+/**
+ * Starts a file that calls `answerCalls`. `execArgv` are options of Node. Only what may `stepBack` is a session of its own:
+ * processors are shared out between sessions, so that rivals have to be in one.
+ */
+export function startChild<H extends Handlers>(
+  file: URL,
+  execArgv: string[] = [],
+  ownSession = false,
+): Child<H> {
   const child: ChildProcess = fork(file, {
-    // A session of its own, which can have a priority of its own.
-    detached: true,
+    detached: ownSession,
     execArgv: ['--disable-warning=ExperimentalWarning', ...execArgv],
   });
   const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();

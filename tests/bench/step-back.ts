@@ -1,16 +1,28 @@
-import { writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
+import { setTimeout as wait } from 'node:timers/promises';
+
+/** Who is not root may do it ten times a second. */
+const AGAIN_MS = 150;
 
 /**
- * Has a process leave the processors to others, or not any more: for what stands for another machine and is not what is
- * measured. Linux shares them out between sessions first (autogroup, on by default), so the process has to have begun
- * one, and all of its children step back with it. Without autogroups the process alone does.
+ * Has a session leave the processors to others, or not any more: for what stands for another machine and is not what is
+ * measured. Linux shares them out between sessions first (autogroup, on by default), so that the process has to have
+ * begun one; all of its children step back with it. Gives whether the system does so.
  */
-export function stepBack(pid: number, isBack: boolean): void {
+export async function stepBack(pid: number, isBack: boolean): Promise<boolean> {
   const niceness = isBack ? constants.priority.PRIORITY_LOW : constants.priority.PRIORITY_NORMAL;
-  try {
-    writeFileSync(`/proc/${pid}/autogroup`, String(niceness));
-  } catch {
-    if (isBack) setPriority(pid, niceness); // whoever is not root does not get it back
-  }
+  const write = () => writeFile(`/proc/${pid}/autogroup`, String(niceness));
+  return write()
+    .catch(() => wait(AGAIN_MS).then(write))
+    .then(
+      () => true,
+      () => false,
+    );
+}
+
+/** The same for this process alone and for good, with the priority that every system knows as well. */
+export async function stepBackForGood(): Promise<boolean> {
+  setPriority(constants.priority.PRIORITY_LOW);
+  return stepBack(process.pid, true);
 }

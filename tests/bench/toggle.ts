@@ -28,15 +28,16 @@ const SMOKE: Size = { viewers: [2], clicks: 1, facts: 1, halts: 1 };
 export async function benchToggle(smoke: boolean): Promise<BenchReport> {
   const size = smoke ? SMOKE : FULL;
   const { system, close } = await openSystem(smoke, { cameraRate: 2 });
-  const viewers = startChild<ViewersCalls>(new URL('./fanout-viewers.ts', import.meta.url));
+  const viewers = startChild<ViewersCalls>(new URL('./fanout-viewers.ts', import.meta.url), [], true);
   const browsers = await Promise.all([startProbedBrowser(), startProbedBrowser()]);
   const measurements: Measurement[] = [];
   const ratios: BenchRatio[] = [];
+  let stepsBack = false;
   try {
     const [operatorPid = 0, otherPid = 0] = await Promise.all(browsers.map(browserPid));
     const [operator, other] = await Promise.all(browsers.map((browser) => openConsole(browser, system.url)));
     if (!operator || !other) throw new Error('no pages');
-    await viewers.call('stepBack', undefined);
+    stepsBack = await viewers.call('stepBack', undefined);
     for (const count of size.viewers) {
       await viewers.call('connect', { url: system.url, upTo: count - 1, group: 'viewer' });
       const tell = (name: string, samples: number[], limits: Readonly<Record<string, number>>) => {
@@ -46,15 +47,15 @@ export async function benchToggle(smoke: boolean): Promise<BenchReport> {
         for (const [share, limit] of Object.entries(limits))
           ratios.push(atMost(`${label}, p${share} ms`, percentile(samples, Number(share) / 100), limit));
       };
-      stepBack(otherPid, true);
+      await stepBack(otherPid, true);
       const clicks = await measureClicks(operator, size.clicks);
-      stepBack(otherPid, false);
+      await stepBack(otherPid, false);
       tell('click → in force, acknowledged', clicks.acknowledged, { 99: 100 });
       tell('click → "arming" painted', clicks.busyPainted, { 99: 50 });
       tell('click → confirmed state painted', clicks.confirmedPainted, { 99: 150 });
-      stepBack(operatorPid, true);
+      await stepBack(operatorPid, true);
       const facts = await measureFacts(system, other, size.facts);
-      stepBack(operatorPid, false);
+      await stepBack(operatorPid, false);
       tell('breaker → painted in another browser', facts.breaker, { 95: 250, 99: 500 });
       tell('mode → painted in another browser', facts.mode, { 95: 250, 99: 500 });
       for (const stores of [false, true]) {
@@ -74,9 +75,12 @@ export async function benchToggle(smoke: boolean): Promise<BenchReport> {
   return {
     part: 'toggle',
     what:
-      'clicks in a real browser at 1440 × 900, each a quarter of a second after the last was confirmed, seen by a probe in the page; a second browser and viewers beside it, at low ' +
-      'priority for they stand for other machines (the second browser only while the first is measured, and the other way ' +
-      'round; both are measured by a halt); pipeline at 2 frames/s',
+      `clicks in a real browser at 1440 × 900 (${size.clicks * 2} for each figure, each a quarter of a second after the last was ` +
+      'confirmed), seen by a probe in the page; a second browser and viewers beside it, which stand for other machines and ' +
+      (stepsBack
+        ? 'therefore have low priority (the second browser only while the first is measured, and the other way round; both are measured by a halt)'
+        : 'have the same priority all the same: this system does not share by session') +
+      '; pipeline at 2 frames/s',
     measurements,
     ratios,
   };

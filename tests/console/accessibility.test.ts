@@ -38,6 +38,12 @@ async function untilClean(): Promise<void> {
   await until('it is well', 60_000, async () => (await system.state()).mode === 'NORMAL');
 }
 
+/** Every part of the main screen has been fetched. */
+async function untilWhole(): Promise<void> {
+  for (const part of ['desk-group-redis', 'chart-age', 'story', 'viewer-events'])
+    await page.getByTestId(part).waitFor();
+}
+
 /** Three faults, the mode with its causes, a breaker that is open. */
 async function breakThree(): Promise<void> {
   const ttlMs = 600_000; // the tests after this one look at them too
@@ -199,6 +205,7 @@ describe('the console for everybody', () => {
           await page.locator('[data-testid="live-status"][data-state="live"]').waitFor({ timeout: 20_000 });
           await page.locator('[data-testid="mode"]:not([data-mode="UNKNOWN"])').waitFor();
         }
+        if (path === '/') await untilWhole();
         expect(await page.evaluate(() => getComputedStyle(document.body).colorScheme)).toBe(theme);
         expect(await axeViolations(page), theme).toEqual([]);
       }
@@ -212,6 +219,7 @@ describe('the console for everybody', () => {
       await page.goto(`${system.url}${path}`);
       const live = page.getByTestId('live-status');
       await page.locator('[data-testid="mode"]:not([data-mode="UNKNOWN"])').waitFor({ timeout: 20_000 });
+      if (path === '/') await untilWhole();
       process.kill(pid, 'SIGSTOP');
       try {
         await until('it is stale', 10_000, async () => (await live.getAttribute('data-state')) !== 'live');
