@@ -1,6 +1,6 @@
 'use client';
 
-import { memo, useEffect, useState } from 'react';
+import { memo, useDeferredValue, useEffect, useState } from 'react';
 import type { RecentEvent } from '#lib/protocol/state.ts';
 import { useDetail } from '../stores/state-store.ts';
 import { staleClass, useLive } from '../use-live.ts';
@@ -12,7 +12,8 @@ const SHOWN = 6;
 
 /** The last events as the backend's viewers get them: picture, boxes, risk and where the risk comes from. */
 export function ViewerEvents() {
-  const events = useDetail((store) => store.state?.pipeline?.recentEvents);
+  // After the other details: each new event is a picture to fetch and to lay out.
+  const events = useDeferredValue(useDetail((store) => store.state?.pipeline?.recentEvents));
   const ageMs = useDetail((store) => store.state?.pipeline?.ageMs);
   const viewers = useDetail((store) => store.state?.pipeline?.viewers);
   const backendPort = useDetail((store) => store.state?.backendPort);
@@ -137,7 +138,6 @@ function Picture({ backendPort, path, eventId, camera }: PictureProps) {
         alt={`Frame of camera ${camera}`}
         className={`size-full object-cover ${size === 'failed' ? 'invisible' : ''}`}
         decoding="async"
-        loading="lazy"
         onError={() => setSize('failed')}
         onLoad={(event) =>
           setSize({ width: event.currentTarget.naturalWidth, height: event.currentTarget.naturalHeight })
