@@ -1,11 +1,10 @@
 'use client';
 
-import { useEffect } from 'react';
 import { AnswerStrip } from './answers/AnswerStrip.tsx';
 import { HaltedBanner } from './banner/HaltedBanner.tsx';
 import { ModeBanner } from './banner/ModeBanner.tsx';
 import { ActiveFaults } from './faults/ActiveFaults.tsx';
-import { fetchLazyParts, LazyCharts, LazyDesk, LazyStory, LazyViewers } from './frame/LazyParts.tsx';
+import { LazyCharts, LazyDesk, LazyStory, LazyViewers } from './frame/LazyParts.tsx';
 import { useSockets } from './frame/use-sockets.ts';
 import { Announcer } from './palette/Announcer.tsx';
 import { LazyToasts } from './palette/LazyToasts.tsx';
@@ -15,16 +14,11 @@ import { Ribbon } from './ribbon/Ribbon.tsx';
 import { ServiceTiles } from './services/ServiceTiles.tsx';
 import { TABS, type Tab, useView } from './stores/view-store.ts';
 import { TopBar } from './top-bar/TopBar.tsx';
-import { useAtRest } from './use-at-rest.ts';
 
 /** The main screen: live, mode and ledger, what we broke, what happens, what to do about it. */
 export function Console() {
   const tab = useView((view) => view.tab);
   useSockets();
-  const atRest = useAtRest();
-  useEffect(() => {
-    if (atRest) fetchLazyParts();
-  }, [atRest]);
   return (
     <div className="flex min-h-dvh flex-col gap-1.5 p-2 wide:h-dvh wide:min-h-[760px] wide:overflow-hidden">
       <div className="sticky top-0 z-20 -mx-2 flex flex-col gap-1.5 bg-ground px-2 pb-1 max-wide:-mt-2 max-wide:border-b max-wide:border-line max-wide:pt-2 wide:static wide:pb-0">

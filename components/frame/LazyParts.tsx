@@ -3,6 +3,7 @@
 import dynamic from 'next/dynamic';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { fetchPart } from '../fetch-part.ts';
+import { useAtRest } from '../use-at-rest.ts';
 
 /** From what is seen, at which a part is fetched. */
 const NEAR = '200px';
@@ -34,8 +35,8 @@ const Seen = dynamic(() => load.viewers().then(({ ViewerEvents }) => ViewerEvent
 });
 
 /*
- * What a phone does not show first. Each part keeps its place and is fetched when that is near what is seen: on a wide
- * screen at once.
+ * What a phone does not show first. Each part keeps its place and is fetched when that is near what is seen, on a wide
+ * screen at once, or when the page is at rest.
  */
 
 export const LazyCharts = () => (
@@ -62,11 +63,6 @@ export const LazyViewers = () => (
   </WhenNear>
 );
 
-/** Fetches what has not been near yet: a server that is gone when it is has nothing to give. What fails says so then. */
-export function fetchLazyParts(): void {
-  for (const each of Object.values(load)) each().catch(() => {});
-}
-
 /** Who comes back from another page finds everything in its place. */
 const wasNear = new Set<keyof typeof load>();
 
@@ -78,6 +74,8 @@ interface WhenNearProps {
 
 function WhenNear({ part, place, children }: WhenNearProps) {
   const [isNear, setNear] = useState(() => wasNear.has(part));
+  // Then all of it: a server that is gone when a part is wanted has nothing to give.
+  const atRest = useAtRest();
   const wrap = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // The wrapper has no box of its own.
@@ -94,7 +92,7 @@ function WhenNear({ part, place, children }: WhenNearProps) {
     observer.observe(box);
     return () => observer.disconnect();
   }, [part]);
-  if (isNear) return children;
+  if (isNear || atRest) return children;
   return (
     <div className="contents" ref={wrap}>
       {place}
