@@ -93,6 +93,8 @@ export class InboxWatcher {
     const ignored = (path: string) => this.#isOurs(basename(path));
     this.#watcher = watch(inboxDir, { depth: 0, ignoreInitial: true, persistent: true, ignored });
     this.#watcher.on('add', () => this.#lookSoon());
+    // What came between the scan and the start of the watch is told by neither.
+    this.#watcher.on('ready', () => this.#lookSoon());
     this.#watcher.on('error', (error) => logger.warn({ err: error }, 'inbox watcher failed, scans go on'));
     this.#arm();
   }
