@@ -1,6 +1,7 @@
 'use client';
 
 import { useEffect, useSyncExternalStore } from 'react';
+import { CHARTS_GRID } from '../frame/part-places.ts';
 import { useView } from '../stores/view-store.ts';
 import { ChartPanel } from './ChartPanel.tsx';
 import { CHARTS, type ChartDefinition } from './chart-definitions.ts';
@@ -27,11 +28,8 @@ interface ChartGridProps {
   className?: string;
 }
 
-const SHARED_HEIGHT =
-  'min-h-0 flex-1 auto-rows-[minmax(9rem,1fr)] wide:auto-rows-[minmax(7.5rem,1fr)] wide:grid-cols-4';
-
 /** Charts on one time axis. */
-export function ChartGrid({ definitions = CHARTS, className = SHARED_HEIGHT, rich = false }: ChartGridProps) {
+export function ChartGrid({ definitions = CHARTS, className = CHARTS_GRID, rich = false }: ChartGridProps) {
   const wide = useSyncExternalStore(
     subscribeWide,
     () => window.matchMedia(WIDE).matches,

@@ -1,4 +1,4 @@
-import { isBusyFrame } from '../live/next-frame.ts';
+import { isBusyFrame, YIELDS_MAX } from '../live/next-frame.ts';
 
 /** A chart that wants to be drawn anew from time to time. */
 export interface LoopChart {
@@ -10,8 +10,6 @@ export interface LoopChart {
 
 /** Charts committed in one frame that have not been drawn, or not since a change of what all of them show. */
 const FRESH_AT_ONCE = 4;
-/** Frames that are left to packets one after the other: they can come with every one. */
-const YIELDS_MAX = 2;
 /** A chart that is out of sight can come into it without a word, ms. */
 const LOOK_AGAIN_MS = 100;
 

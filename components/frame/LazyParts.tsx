@@ -1,114 +1,68 @@
 'use client';
 
 import dynamic from 'next/dynamic';
-import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { type ComponentType, useEffect, useRef, useState } from 'react';
 import { fetchPart } from '../fetch-part.ts';
 import { useAtRest } from '../use-at-rest.ts';
-
-/** From what is seen, at which a part is fetched. */
-const NEAR = '200px';
-/** Where each of the console's charts is shown on a narrow screen; their definitions come with them. */
-const CHART_TABS = ['live queues', 'queues', 'live', 'live', 'queues', 'live', 'gpu', 'gpu'];
-
-const load = {
-  charts: () => fetchPart(() => import('../charts/ChartGrid.tsx')),
-  desk: () => fetchPart(() => import('../desk/FaultDesk.tsx')),
-  story: () => fetchPart(() => import('../story/Story.tsx')),
-  viewers: () => fetchPart(() => import('../viewers/ViewerEvents.tsx')),
-};
-
-const Charts = dynamic(() => load.charts().then(({ ChartGrid }) => ChartGrid), {
-  ssr: false,
-  loading: () => <ChartsPlace />,
-});
-const Desk = dynamic(() => load.desk().then(({ FaultDesk }) => FaultDesk), {
-  ssr: false,
-  loading: () => <DeskPlace />,
-});
-const Told = dynamic(() => load.story().then(({ Story }) => Story), {
-  ssr: false,
-  loading: () => <StoryPlace />,
-});
-const Seen = dynamic(() => load.viewers().then(({ ViewerEvents }) => ViewerEvents), {
-  ssr: false,
-  loading: () => <ViewersPlace />,
-});
+import { CHART_TABS, CHARTS_GRID, STORY_LEAST } from './part-places.ts';
 
 /*
  * What a phone does not show first. Each part keeps its place and is fetched when that is near what is seen, on a wide
  * screen at once, or when the page is at rest.
  */
 
-export const LazyCharts = () => (
-  <WhenNear part="charts" place={<ChartsPlace />}>
-    <Charts />
-  </WhenNear>
+export const LazyCharts = lazyPart(ChartsPlace, () =>
+  import('../charts/ChartGrid.tsx').then(({ ChartGrid }) => ChartGrid),
+);
+export const LazyDesk = lazyPart(DeskPlace, () =>
+  import('../desk/FaultDesk.tsx').then(({ FaultDesk }) => FaultDesk),
+);
+export const LazyStory = lazyPart(StoryPlace, () => import('../story/Story.tsx').then(({ Story }) => Story));
+export const LazyViewers = lazyPart(ViewersPlace, () =>
+  import('../viewers/ViewerEvents.tsx').then(({ ViewerEvents }) => ViewerEvents),
 );
 
-export const LazyDesk = () => (
-  <WhenNear part="desk" place={<DeskPlace />}>
-    <Desk />
-  </WhenNear>
-);
+/** From what is seen, at which a part is fetched. */
+const NEAR = '200px';
 
-export const LazyStory = () => (
-  <WhenNear part="story" place={<StoryPlace />}>
-    <Told />
-  </WhenNear>
-);
-
-export const LazyViewers = () => (
-  <WhenNear part="viewers" place={<ViewersPlace />}>
-    <Seen />
-  </WhenNear>
-);
-
-/** Who comes back from another page finds everything in its place. */
-const wasNear = new Set<keyof typeof load>();
-
-interface WhenNearProps {
-  part: keyof typeof load;
-  place: ReactNode;
-  children: ReactNode;
-}
-
-function WhenNear({ part, place, children }: WhenNearProps) {
-  const [isNear, setNear] = useState(() => wasNear.has(part));
-  // Then all of it: a server that is gone when a part is wanted has nothing to give.
-  const atRest = useAtRest();
-  const wrap = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    // The wrapper has no box of its own.
-    const box = wrap.current?.firstElementChild;
-    if (!box) return;
-    const observer = new IntersectionObserver(
-      (entries) => {
-        if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-        wasNear.add(part);
-        setNear(true);
-      },
-      { rootMargin: NEAR },
+function lazyPart(Place: ComponentType, load: () => Promise<ComponentType>): ComponentType {
+  const Part = dynamic(() => fetchPart(load), { ssr: false, loading: () => <Place /> });
+  /** Who comes back from another page finds everything in its place. */
+  let wasShown = false;
+  return function LazyPart() {
+    const [isNear, setNear] = useState(wasShown);
+    // Then all of it: a server that is gone when a part is wanted has nothing to give.
+    const atRest = useAtRest();
+    const isShown = isNear || atRest;
+    const wrap = useRef<HTMLDivElement>(null);
+    useEffect(() => {
+      if (isShown) wasShown = true;
+      // The wrapper has no box of its own.
+      const box = wrap.current?.firstElementChild;
+      if (isShown || !box) return;
+      const observer = new IntersectionObserver(
+        (entries) => {
+          if (entries.some(({ isIntersecting }) => isIntersecting)) setNear(true);
+        },
+        { rootMargin: NEAR },
+      );
+      observer.observe(box);
+      return () => observer.disconnect();
+    }, [isShown]);
+    if (isShown) return <Part />;
+    return (
+      <div className="contents" ref={wrap}>
+        <Place />
+      </div>
     );
-    observer.observe(box);
-    return () => observer.disconnect();
-  }, [part]);
-  if (isNear || atRest) return children;
-  return (
-    <div className="contents" ref={wrap}>
-      {place}
-    </div>
-  );
+  };
 }
 
 function ChartsPlace() {
   return (
-    <div
-      className="grid min-h-0 flex-1 auto-rows-[minmax(9rem,1fr)] grid-cols-1 gap-1.5 sm:grid-cols-2 wide:auto-rows-[minmax(7.5rem,1fr)] wide:grid-cols-4"
-      data-in="live queues gpu"
-    >
-      {CHART_TABS.map((tabs, place) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: eight places that stay what they are
-        <div className="panel" data-in={tabs} key={place} />
+    <div className={`grid grid-cols-1 gap-1.5 sm:grid-cols-2 ${CHARTS_GRID}`} data-in="live queues gpu">
+      {Object.entries(CHART_TABS).map(([chart, tabs]) => (
+        <div className="panel" data-in={tabs.join(' ')} key={chart} />
       ))}
     </div>
   );
@@ -121,9 +75,6 @@ function DeskPlace() {
     </section>
   );
 }
-
-/** On a screen that is not high it makes way for what viewers see. */
-export const STORY_LEAST = 'min-h-24 wide:[@media(max-height:960px)]:min-h-19';
 
 function StoryPlace() {
   return (

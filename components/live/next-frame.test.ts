@@ -133,6 +133,17 @@ describe('inFrameAfter', () => {
     inFrameAfter(() => done.push('hidden'));
     expect(done.at(-1)).toBe('hidden');
   });
+
+  it('asks for one frame for all that is wanted in it, and does each thing once', () => {
+    vi.stubGlobal('document', { visibilityState: 'visible' });
+    const done: string[] = [];
+    const detail = () => done.push('detail');
+    for (let times = 0; times < 3; times++) inFrameAfter(detail);
+    inFrameAfter(() => done.push('other'));
+    expect(frames.size).toBe(1);
+    draw(4016);
+    expect(done).toEqual(['detail', 'other']);
+  });
 });
 
 describe('watchPresses', () => {

@@ -3,7 +3,7 @@ const LATEST_MS = 100;
 /** Around a press or a frame that draws packets, ms. A frame's stamp can be older than the press that it answers. */
 const BUSY_MS = 25;
 /** Frames that what can wait leaves to others, one after the other: packets can come with every one. */
-const YIELDS_MAX = 2;
+export const YIELDS_MAX = 2;
 /** What buttons act on, by hand or by key, and what shortcuts do. */
 const PRESSES = ['click', 'keydown'];
 

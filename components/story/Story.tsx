@@ -15,6 +15,7 @@ import {
 import type { Fact } from '#lib/protocol/facts.ts';
 import type { ServiceName } from '#lib/protocol/faults.ts';
 import type { FactLog } from '../facts-reducer.ts';
+import { STORY_LEAST } from '../frame/part-places.ts';
 import { momentPath } from '../history/moments.ts';
 import { useFacts } from '../stores/facts-store.ts';
 import { useView } from '../stores/view-store.ts';
@@ -56,7 +57,7 @@ const StoryOf = memo(function StoryOf({ log: { facts: all, gaps }, service }: St
   return (
     <section
       aria-label="Story"
-      className={`panel flex min-h-24 flex-1 flex-col wide:[@media(max-height:960px)]:min-h-19 ${service ? 'max-h-[32rem]' : ''}`}
+      className={`panel flex flex-1 flex-col ${STORY_LEAST} ${service ? 'max-h-[32rem]' : ''}`}
       data-in="log"
     >
       <h2 className="panel-title border-b border-line px-3 py-2">Story{service && ` of ${service}`}</h2>
