@@ -40,8 +40,9 @@ export function inFrameAfter(work: () => void): void {
     work();
     return;
   }
+  const isAsked = details.size > 0;
   details.add(work);
-  if (details.size > 1) return;
+  if (isAsked) return;
   requestAnimationFrame((frameMs) => {
     busyFrameMs = frameMs;
     const all = [...details];
